@@ -1,0 +1,202 @@
+//! What an actor is: a pure function of its state and one event. No I/O, no clock, no randomness.
+//!
+//! Being pure is what makes everything else cheap: a batch that lost its lease is simply run again, an
+//! error or a panic costs nothing, and the same event gives the same effects wherever it runs.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::envelope::{EntityId, EventId, Millis};
+
+/// One kind of entity.
+///
+/// A new kind is one file with an implementation of this trait and one line in [`crate::actors::registry`].
+pub trait Actor: Sized + 'static {
+    /// The kind's name in ids and paths: 1 to 32 of `a-z`, `0-9` and `-`.
+    const KIND: &'static str;
+
+    /// The version of `State`'s stored form. Raise it when an older form no longer deserializes, and
+    /// say in [`Actor::upgrade`] how to read the older one.
+    const SCHEMA: u32 = 1;
+
+    /// What happens to an envelope that cannot be processed.
+    const POISON: Poison = Poison::Park;
+
+    /// What the entity remembers. `Default` is an entity that nothing has happened to yet. At most 64 KB as stored.
+    type State: Default + Serialize + DeserializeOwned + Send + 'static;
+
+    /// The events it understands, as JSON objects tagged by `type`. At most 16 KB each.
+    type Command: Serialize + DeserializeOwned;
+
+    /// What it answers.
+    type Reply: Serialize + DeserializeOwned;
+
+    /// Applies one event to the state.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the event cannot be processed at all; the kind's poison policy decides then. What
+    /// the rules of the business refuse is no fault but a turn: [`Turn::reject`].
+    fn handle(state: &Self::State, event: &Event<'_, Self::Command>) -> Result<Turn<Self>, Fault>;
+
+    /// Whether outsiders may post this event; what they may not is a 403. Other entities may post everything.
+    fn admits(_command: &Self::Command) -> bool {
+        true
+    }
+
+    /// Reads a state that an older version of the kind stored.
+    ///
+    /// # Errors
+    /// A [`Fault`] when there is no way from `schema` to the present one: the entity is blocked then, and keeps
+    /// everything that it has.
+    fn upgrade(schema: u32, _stored: Value) -> Result<Self::State, Fault> {
+        Err(Fault::new(format!("no way to read a {} of schema {schema}", Self::KIND)))
+    }
+}
+
+/// One event as its actor sees it.
+#[derive(Debug)]
+pub struct Event<'a, C> {
+    /// The entity that processes it.
+    pub entity: &'a EntityId,
+    /// Its place and id, which never change: what effects may derive their own ids from.
+    pub id: EventId,
+    /// When it was posted, by the poster's clock.
+    pub at: Millis,
+    /// The entity whose effect it is; none when an outsider posted it.
+    pub from: Option<&'a EntityId>,
+    /// What is to be done.
+    pub command: C,
+}
+
+/// What an actor makes of one event: a verdict, the new state if there is one, and effects.
+#[derive(Debug)]
+pub struct Turn<A: Actor> {
+    pub(crate) state: Option<A::State>,
+    pub(crate) verdict: Result<A::Reply, Rejection>,
+    pub(crate) effects: Vec<Effect>,
+}
+
+impl<A: Actor> Turn<A> {
+    /// The event is accepted: this is the new state, and this the answer.
+    #[must_use]
+    pub fn reply(state: A::State, reply: A::Reply) -> Self {
+        Self { state: Some(state), verdict: Ok(reply), effects: Vec::new() }
+    }
+
+    /// The rules of the business refuse the event: the state stays as it is.
+    #[must_use]
+    pub fn reject(rejection: Rejection) -> Self {
+        Self { state: None, verdict: Err(rejection), effects: Vec::new() }
+    }
+
+    /// Also sends a command to another entity (or to itself), exactly once, after the commit.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the command does not serialize.
+    pub fn post<B: Actor>(mut self, to: &EntityId, command: &B::Command) -> Result<Self, Fault> {
+        let body = serde_json::to_string(command).map_err(|error| Fault::new(error.to_string()))?;
+        self.effects.push(Effect::Post { to: to.clone(), body });
+        Ok(self)
+    }
+
+    /// Also writes a side record of this entity, in one transaction with the commit. `name` is 1 to 512 bytes;
+    /// a record of the same name is replaced. `expires` lets DynamoDB delete it some time after that.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the record is no map.
+    pub fn record<T: Serialize>(mut self, name: &str, record: &T, expires: Option<Millis>) -> Result<Self, Fault> {
+        let item = serde_dynamo::to_item(record).map_err(|error| Fault::new(error.to_string()))?;
+        self.effects.push(Effect::Record { name: name.to_owned(), item, expires });
+        Ok(self)
+    }
+
+    /// Also pushes a message to a connection, after the commit and as best effort: it may be lost, never repeated.
+    #[must_use]
+    pub fn push(mut self, connection: &str, message: &Value) -> Self {
+        self.effects.push(Effect::Push { connection: connection.to_owned(), message: message.to_string() });
+        self
+    }
+}
+
+/// What a turn may do to the world outside its state. Closed: the protocol has one rule for each.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Post a command to an entity: durable in the outbox, delivered exactly once and in order per receiver.
+    Post {
+        /// Who receives it.
+        to: EntityId,
+        /// The command as compact JSON.
+        body: String,
+    },
+    /// Write a side record in one transaction with the commit.
+    Record {
+        /// Its name within the entity.
+        name: String,
+        /// Its attributes.
+        item: serde_dynamo::Item,
+        /// When DynamoDB may delete it.
+        expires: Option<Millis>,
+    },
+    /// Push a message to a connection, best effort.
+    Push {
+        /// The connection's id.
+        connection: String,
+        /// The message as JSON text.
+        message: String,
+    },
+}
+
+/// The rules of the business said no. It is a reply: it is stored, and the same key gets the same answer again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct Rejection {
+    /// A stable name for the reason, in lower case with `-`.
+    pub reason: String,
+    /// The HTTP status that says the same, 400 to 499.
+    pub status: u16,
+    /// What is wrong and what would be right, for a person.
+    pub detail: String,
+    /// Values that a program may want, by name.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub values: Map<String, Value>,
+}
+
+impl Rejection {
+    /// A rejection without further values. A status outside 400 to 499 becomes 422.
+    #[must_use]
+    pub fn new(reason: &str, status: u16, detail: impl Into<String>) -> Self {
+        let status = if (400..500).contains(&status) { status } else { 422 };
+        Self { reason: reason.to_owned(), status, detail: detail.into(), values: Map::new() }
+    }
+
+    /// The same with one more value.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.values.insert(name.to_owned(), value.into());
+        self
+    }
+}
+
+/// An event that cannot be processed at all: a bug, or data that the actor does not understand.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Fault(String);
+
+impl Fault {
+    /// A fault with its cause as a sentence.
+    #[must_use]
+    pub fn new(cause: impl Into<String>) -> Self {
+        Self(cause.into())
+    }
+}
+
+/// What happens to an envelope that cannot be processed, after it was run once more alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Poison {
+    /// It goes to the dead letters, an alarm is raised, and the entity goes on.
+    Park,
+    /// It goes to the dead letters without an alarm, and the entity goes on.
+    Skip,
+    /// The entity stops until an operator releases it; posts are still stored, up to the queue's limit.
+    Block,
+}

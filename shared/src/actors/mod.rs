@@ -1,0 +1,11 @@
+//! The kinds of entity there are, one file each, and the registry that knows them all.
+
+pub mod counter;
+
+use crate::registry::{Kind, Registry};
+
+/// Every kind that this deployment runs: one line each.
+#[must_use]
+pub fn registry() -> Registry {
+    Registry::new([Kind::of::<counter::Counter>()])
+}

@@ -1,0 +1,273 @@
+//! Runs envelopes through their actor: a pure function from an image to what is to be committed.
+//!
+//! Because it is pure, a batch that does not fit, or that newcomers joined, is simply run again.
+
+use std::collections::HashMap;
+
+use serde_dynamo::AttributeValue;
+
+use crate::actor::{Effect, Fault, Poison};
+use crate::envelope::{Envelope, EventId, Millis};
+use crate::limits;
+use crate::mailbox::image::{Mailbox, Recent};
+use crate::outbox::{self, Outgoing};
+use crate::outcome::Outcome;
+use crate::receipt::{Receipt, Receipts};
+use crate::registry::{Kind, Stage, Unreadable};
+use crate::store::Put;
+use crate::table;
+
+/// What a number of envelopes made, ready to be committed.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// How many envelopes leave the queue.
+    pub taken: usize,
+    /// The new state and the version of the kind that wrote it; none when it did not change.
+    pub state: Option<(u32, AttributeValue)>,
+    /// How each of them ended.
+    pub recent: Vec<Recent>,
+    /// Effects for the outbox.
+    pub outgoing: Vec<Outgoing>,
+    /// Receipts, dead letters and side records.
+    pub puts: Vec<Put>,
+    /// Messages to connections.
+    pub pushes: Vec<(String, String)>,
+    /// Why the batch ends before the next envelope.
+    pub stop: Option<Stop>,
+}
+
+/// Why a batch ends before it has run everything that it could.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The next envelope cannot be processed.
+    Fault(Fault),
+    /// The next envelope is keyed and older than its receipt would be: whether it had its effect cannot be told.
+    Expired,
+    /// The next envelope's effects find no room beside those that wait for their delivery.
+    OutboxFull,
+}
+
+/// What a batch is run from.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// The image of the mailbox.
+    pub image: &'a Mailbox,
+    /// The actor.
+    pub kind: &'a Kind,
+    /// The receipts in force of everything that is keyed.
+    pub receipts: &'a Receipts,
+    /// The time that receipts count from.
+    pub now: Millis,
+}
+
+/// Runs at most `most` envelopes from the front of the queue.
+///
+/// # Errors
+/// When the stored state cannot be used.
+pub fn run(input: Input<'_>, most: usize) -> Result<Batch, Unreadable> {
+    let mut most = most.min(input.image.queue.len());
+    loop {
+        let mut run = Run::new(input)?;
+        let stop = run.envelopes(most);
+        match run.finish(stop) {
+            // What an envelope that does not fit did to the state must not stay: run without it.
+            Finished::Shrink(to) => most = to,
+            Finished::Batch(batch) => return Ok(batch),
+        }
+    }
+}
+
+/// Puts the first envelope to the dead letters without running it.
+#[must_use]
+pub fn park(input: Input<'_>, cause: &str) -> Batch {
+    let Some(envelope) = input.image.queue.first() else {
+        return Batch::default();
+    };
+    let event = EventId { sequence: input.image.first(), id: envelope.id };
+    let outcome = Outcome::Dead(cause.to_owned());
+    let mut puts = vec![dead_letter(input, event, envelope, cause)];
+    if let Some(keyed) = &envelope.keyed
+        && !input.receipts.contains_key(&keyed.name)
+    {
+        puts.push(Receipt::new(keyed, event, &outcome, input.now).put(&input.image.entity, &keyed.name, input.now));
+    }
+    Batch { taken: 1, recent: vec![Recent::new(envelope.id, &outcome)], puts, ..Batch::default() }
+}
+
+fn dead_letter(input: Input<'_>, event: EventId, envelope: &Envelope, cause: &str) -> Put {
+    let policy = match input.kind.poison {
+        Poison::Park => "park",
+        Poison::Skip => "skip",
+        Poison::Block => "block",
+    };
+    let mut item = HashMap::from([
+        ("cause".to_owned(), AttributeValue::S(cause.to_owned())),
+        ("policy".to_owned(), AttributeValue::S(policy.to_owned())),
+        ("at".to_owned(), table::number(input.now.0)),
+    ]);
+    // An envelope that came out of an item goes into one.
+    if let Ok(envelope) = serde_dynamo::to_attribute_value(envelope) {
+        item.insert("envelope".to_owned(), envelope);
+    }
+    let key = table::dead_key(&input.image.entity, event.sequence);
+    Put { key, item: item.into(), condition: None }
+}
+
+struct Run<'a> {
+    input: Input<'a>,
+    stage: Box<dyn Stage>,
+    batch: Batch,
+    written: Receipts,
+    changed: bool,
+}
+
+enum Finished {
+    Batch(Batch),
+    Shrink(usize),
+}
+
+impl<'a> Run<'a> {
+    fn new(input: Input<'a>) -> Result<Self, Unreadable> {
+        let stage = input.kind.stage(input.image.stored())?;
+        Ok(Self { input, stage, batch: Batch::default(), written: Receipts::new(), changed: false })
+    }
+
+    /// Runs envelopes until one fails or does not fit; then the batch already holds more than it may.
+    fn envelopes(&mut self, most: usize) -> Option<Stop> {
+        let image = self.input.image;
+        for (sequence, envelope) in (image.first()..).zip(image.queue.iter().take(most)) {
+            if let Err(stop) = self.envelope(sequence, envelope) {
+                return Some(stop);
+            }
+            self.batch.taken += 1;
+            if let Some(stop) = self.overfull() {
+                return Some(stop);
+            }
+        }
+        None
+    }
+
+    fn envelope(&mut self, sequence: u64, envelope: &Envelope) -> Result<(), Stop> {
+        let event = EventId { sequence, id: envelope.id };
+        if let Some(recent) = self.repeated(envelope) {
+            self.batch.recent.push(recent);
+            return Ok(());
+        }
+        if envelope.keyed.is_some() && self.input.now.since(envelope.at) > limits::RECEIPT_MS {
+            return Err(Stop::Expired);
+        }
+        let (outcome, effects) = self.stage.run(&self.input.image.entity, sequence, envelope).map_err(Stop::Fault)?;
+        self.changed |= matches!(outcome, Outcome::Reply(_));
+        self.batch.recent.push(Recent::new(envelope.id, &outcome));
+        for (index, effect) in effects.into_iter().enumerate() {
+            self.effect(sequence, index, effect);
+        }
+        if let Some(keyed) = &envelope.keyed {
+            let receipt = Receipt::new(keyed, event, &outcome, self.input.now);
+            self.put(receipt.put(&self.input.image.entity, &keyed.name, self.input.now));
+            self.written.insert(keyed.name.clone(), receipt);
+        }
+        Ok(())
+    }
+
+    /// The answer to an envelope whose key was used before, also in this batch.
+    fn repeated(&self, envelope: &Envelope) -> Option<Recent> {
+        let keyed = envelope.keyed.as_ref()?;
+        let receipt = |name: &str| self.written.get(name).or_else(|| self.input.receipts.get(name));
+        let reused = |receipt: &Receipt| receipt.hash != keyed.hash;
+        // Events of one array share a key: if the array's first event stands for another body, so do all.
+        if keyed.root.as_deref().and_then(receipt).is_some_and(reused) {
+            return Some(Recent::new(envelope.id, &Outcome::key_reused()));
+        }
+        let receipt = receipt(&keyed.name)?;
+        if reused(receipt) {
+            return Some(Recent::new(envelope.id, &Outcome::key_reused()));
+        }
+        Some(Recent { id: envelope.id, outcome: receipt.outcome.clone(), original: Some(receipt.event) })
+    }
+
+    fn effect(&mut self, sequence: u64, index: usize, effect: Effect) {
+        match effect {
+            Effect::Post { to, body } => {
+                let index = u32::try_from(index).unwrap_or(u32::MAX);
+                let at = self.input.now;
+                self.batch.outgoing.push(Outgoing { sequence, index, to, body, at, failures: 0, due: None });
+            }
+            Effect::Record { name, item, expires } => {
+                let attributes: HashMap<String, AttributeValue> = item.into();
+                let mut item = HashMap::from([("record".to_owned(), AttributeValue::M(attributes))]);
+                if let Some(expires) = expires {
+                    item.insert(table::TTL.to_owned(), table::ttl(expires));
+                }
+                let key = table::record_key(&self.input.image.entity, &name);
+                self.put(Put { key, item: item.into(), condition: None });
+            }
+            Effect::Push { connection, message } => self.batch.pushes.push((connection, message)),
+        }
+    }
+
+    /// A transaction may name an item once, so a later record of the same name takes the place of an earlier one.
+    fn put(&mut self, put: Put) {
+        self.batch.puts.retain(|earlier| earlier.key != put.key);
+        self.batch.puts.push(put);
+    }
+
+    /// What the batch would overfill, as the reason to end before its last envelope.
+    fn overfull(&self) -> Option<Stop> {
+        let batch = &self.batch;
+        let too_much = |what: &str| Some(Stop::Fault(Fault::new(format!("its {what} cannot be stored: too large"))));
+        if recent_bytes(&batch.recent) > limits::RECENT_BYTES + limits::REPLY_BYTES {
+            return too_much("reply");
+        }
+        if batch.puts.len() > limits::RECORDS || records_bytes(&batch.puts) > limits::RECORDS_BYTES {
+            return too_much("side records");
+        }
+        // Half of the outbox at once: so an outbox without room for them is at least half full, which a look can tell.
+        if outbox::fill(&batch.outgoing) > 0.5 {
+            return too_much("effects");
+        }
+        let full = outbox::fill(&batch.outgoing) + outbox::fill(&self.input.image.outbox) > 1.0;
+        (full && !batch.outgoing.is_empty()).then_some(Stop::OutboxFull)
+    }
+
+    fn finish(mut self, stop: Option<Stop>) -> Finished {
+        let ran = self.batch.recent.len();
+        let overfull = stop.is_some() && self.overfull().is_some();
+        if overfull && ran > 1 {
+            return Finished::Shrink(ran - 1);
+        }
+        if overfull {
+            return Finished::Batch(Batch { stop, ..Batch::default() });
+        }
+        if self.changed {
+            match self.state() {
+                Ok(state) => self.batch.state = Some(state),
+                Err(_) if ran > 1 => return Finished::Shrink(ran / 2),
+                Err(fault) => return Finished::Batch(Batch { stop: Some(Stop::Fault(fault)), ..Batch::default() }),
+            }
+        }
+        self.batch.stop = stop;
+        Finished::Batch(self.batch)
+    }
+
+    fn state(&self) -> Result<(u32, AttributeValue), Fault> {
+        let state = self.stage.stored()?;
+        let bytes = table::value_bytes(&state);
+        if bytes > limits::STATE_BYTES {
+            let limit = limits::STATE_BYTES;
+            return Err(Fault::new(format!("the state would have {bytes} bytes, {limit} are allowed")));
+        }
+        Ok((self.stage.schema(), state))
+    }
+}
+
+/// The stored size of recent entries, their ids in `seen` included.
+#[must_use]
+pub fn recent_bytes(recent: &[Recent]) -> usize {
+    // A list element, a map, two names of one byte, the id here and in `seen`; the original's id is up to 45 bytes.
+    recent.iter().map(|entry| 32 + entry.outcome.len() + entry.original.map_or(0, |_| 47)).sum()
+}
+
+fn records_bytes(puts: &[Put]) -> usize {
+    puts.iter().map(|put| put.key.pk.len() + put.key.sk.len() + table::item_bytes(&put.item)).sum()
+}

@@ -1,0 +1,420 @@
+//! Posting to an entity and getting its answer: what `ingest` does, and a typed client for Rust code.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::{Either, select};
+
+use crate::actor::{Actor, Rejection};
+use crate::envelope::{Draft, EntityId, EnvelopeId, EventId, Malformed, Millis, Owner};
+use crate::host::Host;
+use crate::limits;
+use crate::mailbox::StepError;
+use crate::mailbox::image::{Lease, Mailbox};
+use crate::mailbox::post::{Posted, Posting, Room, Stored, post};
+use crate::mailbox::takeover::{Taken, Takeover, take};
+use crate::mailbox::view::{self, Standing};
+use crate::outcome::{Outcome, Settled};
+use crate::receipt::{self, Receipt};
+use crate::sharing::{Boarding, Carried, Class, Sharing};
+use crate::store::{Consistency, StoreError, backoff};
+use crate::table;
+use crate::visit::{Held, visit_all};
+use crate::waiting::Waiter;
+
+/// How a post is processed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// At once by the poster, if the entity is free.
+    Inline,
+    /// By `drain`.
+    Detached,
+}
+
+/// A post and what its poster wants to know.
+#[derive(Clone, Copy, Debug)]
+pub struct Submission<'a> {
+    /// To whom.
+    pub entity: &'a EntityId,
+    /// At most 25 events, stored all or none.
+    pub drafts: &'a [Draft],
+    /// Who processes them.
+    pub mode: Mode,
+    /// How long to wait for the results when somebody else processes them, in milliseconds.
+    pub wait_ms: u64,
+    /// When the invocation ends.
+    pub deadline: Millis,
+}
+
+/// One event and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipted {
+    /// The event.
+    pub event: EventId,
+    /// Where it stands.
+    pub standing: Standing,
+}
+
+/// Why a post has no receipt.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SubmitError {
+    /// The mailbox had no room for as long as a post waits. Nothing is stored.
+    #[error("the mailbox of {0} is full")]
+    Full(EntityId),
+    /// The post may or may not be stored.
+    #[error("it cannot be told whether envelope {0} is stored")]
+    Unknown(EnvelopeId),
+    /// The task that carried the post was dropped. The post may or may not be stored.
+    #[error("the task that carried the post was dropped")]
+    Abandoned,
+    /// The store failed. The post may or may not be stored.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The entity's item is damaged.
+    #[error(transparent)]
+    Damaged(StepError),
+}
+
+impl From<StepError> for SubmitError {
+    fn from(error: StepError) -> Self {
+        match error {
+            StepError::Store(error) => Self::Store(error),
+            StepError::Damaged { .. } => Self::Damaged(error),
+        }
+    }
+}
+
+/// Why a question has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AskError {
+    /// The rules of the business refuse it.
+    #[error("{}", .0.detail)]
+    Rejected(Rejection),
+    /// It could not be processed and lies in the dead letters.
+    #[error("the event lies in the dead letters: {0}")]
+    Dead(String),
+    /// It is stored and will be processed, but not in the time that there was.
+    #[error("event {0} is not processed yet")]
+    Pending(EventId),
+    /// The id or the command is malformed. Nothing is stored.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// It has no receipt.
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+}
+
+/// A client of the entities, over one host.
+#[derive(Clone, Debug)]
+pub struct Client<H> {
+    host: H,
+    sharing: Sharing,
+}
+
+impl<H: Host> Client<H> {
+    /// A client over a host.
+    #[must_use]
+    pub fn new(host: H) -> Self {
+        Self { host, sharing: Sharing::default() }
+    }
+
+    /// The host.
+    #[must_use]
+    pub fn host(&self) -> &H {
+        &self.host
+    }
+
+    /// Sends a command to an entity and waits up to `wait` for its reply.
+    ///
+    /// # Errors
+    /// As [`AskError`] says; after [`AskError::Pending`] the command is stored and will be processed.
+    pub async fn ask<A: Actor>(
+        &self,
+        id: &str,
+        command: impl Into<A::Command>,
+        wait: Duration,
+    ) -> Result<A::Reply, AskError> {
+        let entity = EntityId::new(A::KIND, id)?;
+        let malformed = |error: serde_json::Error| Malformed(error.to_string());
+        let body = serde_json::to_string(&command.into()).map_err(malformed)?;
+        if body.len() > limits::PAYLOAD_BYTES {
+            return Err(Malformed(format!("the command has over {} bytes", limits::PAYLOAD_BYTES)).into());
+        }
+        let drafts = [Draft { body, keyed: None, from: None }];
+        let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        let deadline = self.host.now().plus(wait_ms.saturating_add(limits::FUNCTION_TIMEOUT_MS));
+        let submission = Submission { entity: &entity, drafts: &drafts, mode: Mode::Inline, wait_ms, deadline };
+        let receipts = self.submit(submission).await?;
+        let Some(Receipted { event, standing }) = receipts.into_iter().next() else {
+            return Err(AskError::Dead("nothing was posted".to_owned()));
+        };
+        match standing {
+            Standing::Settled(Settled { outcome: Outcome::Reply(reply), .. }) => {
+                serde_json::from_value(reply).map_err(|error| malformed(error).into())
+            }
+            Standing::Settled(Settled { outcome: Outcome::Rejected(rejection), .. }) => {
+                Err(AskError::Rejected(rejection))
+            }
+            Standing::Settled(Settled { outcome: Outcome::Dead(cause), .. }) | Standing::Dead { cause } => {
+                Err(AskError::Dead(cause))
+            }
+            Standing::Queued { .. } | Standing::Forgotten | Standing::Never => Err(AskError::Pending(event)),
+        }
+    }
+
+    /// Posts events and says where each of them stands, after running them or waiting for whoever does.
+    ///
+    /// # Errors
+    /// As [`SubmitError`] says. Once the events are stored there is no error any more: they will be processed.
+    pub async fn submit(&self, submission: Submission<'_>) -> Result<Vec<Receipted>, SubmitError> {
+        let carried = self.store(&submission).await?;
+        if let Some(me) = carried.stored.owner.filter(|_| carried.leads) {
+            self.run(&submission, &carried.stored.image, me).await;
+        }
+        Ok(self.results(&submission, carried.stored).await)
+    }
+
+    /// Posts, alone or together with concurrent posts of this process.
+    async fn store(&self, submission: &Submission<'_>) -> Result<Boarded, SubmitError> {
+        let Submission { entity, drafts, mode, .. } = *submission;
+        let keyed = drafts.iter().all(|draft| draft.keyed.is_some());
+        let class = Class { takes_lease: mode == Mode::Inline, keyed };
+        let lead = match self.sharing.board(entity, drafts, class).await {
+            Boarding::Carried(stored) => return Ok(Boarded { stored: stored?, leads: false }),
+            Boarding::Lead(lead) => lead,
+        };
+        let all = lead.drafts(drafts);
+        let owner = class.takes_lease.then(|| Owner::new(self.host.now(), self.host.random()));
+        match self.write(&Submission { drafts: &all, ..*submission }, owner).await {
+            Ok(Stored { image, events, waiters }) => {
+                let carried = Carried { image: Arc::new(image), owner, events, waiters };
+                Ok(Boarded { stored: lead.arrive(carried, drafts.len()), leads: true })
+            }
+            Err(error) => {
+                lead.fail(&error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Posts, and makes or awaits room in a full mailbox.
+    async fn write(&self, submission: &Submission<'_>, owner: Option<Owner>) -> Result<Stored, SubmitError> {
+        let give_up = self.host.now().plus(limits::ROOM_WAIT_MS).min(submission.deadline);
+        let Submission { entity, drafts, deadline, .. } = *submission;
+        let deadline = Millis(deadline.0.saturating_sub(limits::FINISH_MS));
+        let posting = Posting { entity, drafts, owner, room: Room::Queue, deadline };
+        loop {
+            match post(&self.host, posting).await? {
+                Posted::Stored(stored) => return Ok(*stored),
+                Posted::Unknown(id) => return Err(SubmitError::Unknown(id)),
+                Posted::Full(image) if owner.is_some() => self.work_off(*image, submission.deadline).await?,
+                Posted::Full(_) => {}
+            }
+            self.await_room(entity, drafts, give_up).await?;
+        }
+    }
+
+    /// Waits until a full mailbox has room: to look costs half a read unit, to try again a write.
+    async fn await_room(&self, entity: &EntityId, drafts: &[Draft], give_up: Millis) -> Result<(), SubmitError> {
+        for attempt in 0.. {
+            if self.host.now() >= give_up {
+                return Err(SubmitError::Full(entity.clone()));
+            }
+            self.host.sleep(backoff(attempt.min(3), self.host.random())).await;
+            let image = view::mailbox(&self.host, entity, Consistency::Eventual).await?;
+            if image.is_none_or(|image| self.has_room(&image, drafts)) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn has_room(&self, image: &Mailbox, drafts: &[Draft]) -> bool {
+        let bytes: usize = drafts.iter().map(|draft| draft.body.len()).sum();
+        image.queue.len() + drafts.len() <= self.host.settings().queue_length
+            && image.bytes as usize + bytes <= limits::QUEUE_BYTES
+    }
+
+    /// Takes over a full mailbox that nobody works on.
+    async fn work_off(&self, image: Mailbox, deadline: Millis) -> Result<(), SubmitError> {
+        let me = Owner::new(self.host.now(), self.host.random());
+        let Some(takeover) = self.takeover(&image) else {
+            return Ok(());
+        };
+        if let Taken::Held(image) = take(&self.host, &image.entity, me, takeover, deadline).await? {
+            visit_all(&self.host, Held { image: *image, me }, deadline).await?;
+        }
+        Ok(())
+    }
+
+    /// How a lease that nobody works under could be taken; none while somebody does.
+    fn takeover(&self, image: &Mailbox) -> Option<Takeover> {
+        match &image.lease {
+            None => Some(Takeover::Acquire),
+            Some(Lease::Held { owner, until }) => {
+                let expired = until.plus(self.host.settings().margin_ms) < self.host.now();
+                expired.then_some(Takeover::Expired { owner: *owner, strike: image.running.is_some() })
+            }
+            Some(Lease::Blocked { .. }) => None,
+        }
+    }
+
+    /// Visits the entity if the post won its lease, or if its holder is gone.
+    async fn run(&self, submission: &Submission<'_>, image: &Mailbox, me: Owner) {
+        let held = if image.held_by(&me) {
+            Ok(Some(image.clone()))
+        } else {
+            self.replace(image, me, submission.deadline).await
+        };
+        let visited = match held {
+            Ok(None) => return,
+            Ok(Some(image)) => visit_all(&self.host, Held { image, me }, submission.deadline).await.map(drop),
+            Err(error) => Err(error),
+        };
+        // The events are stored: whatever failed here, the stream's look or the lease's end brings them up again.
+        if let Err(error) = visited {
+            tracing::warn!(entity = %submission.entity, %error, "a visit failed; the events stay queued");
+        }
+    }
+
+    async fn replace(&self, image: &Mailbox, me: Owner, deadline: Millis) -> Result<Option<Mailbox>, StepError> {
+        let Some(takeover @ Takeover::Expired { .. }) = self.takeover(image) else {
+            return Ok(None);
+        };
+        match take(&self.host, &image.entity, me, takeover, deadline).await? {
+            Taken::Held(image) => Ok(Some(*image)),
+            Taken::Refused => Ok(None),
+        }
+    }
+
+    async fn results(&self, submission: &Submission<'_>, carried: Carried) -> Vec<Receipted> {
+        // Whoever shared the write that won the lease waits as if it had won alone: a visit of this process runs it.
+        let won = carried.owner.is_some_and(|owner| carried.image.held_by(&owner));
+        let wait_ms = if won { submission.wait_ms.max(limits::DIALECT_WAIT_MS) } else { submission.wait_ms };
+        let mut wait = Wait { image: carried.image, entries: Vec::new() };
+        for ((event, waiter), draft) in carried.events.into_iter().zip(carried.waiters).zip(submission.drafts) {
+            let name = draft.keyed.as_ref().map(|keyed| keyed.name.clone());
+            let standing = wait.image.settled(event.id).map(Standing::Settled);
+            wait.entries.push(Entry { event, waiter, name, standing });
+        }
+        let latest = Millis(submission.deadline.0.saturating_sub(limits::FINISH_MS));
+        let until = self.host.now().plus(wait_ms).min(latest);
+        wait.until(&self.host, until).await;
+        wait.entries.into_iter().map(|entry| entry.receipted(&wait.image)).collect()
+    }
+}
+
+/// A post that is stored, and whether this caller is the one that wrote it.
+struct Boarded {
+    stored: Carried,
+    leads: bool,
+}
+
+/// Waits for the results of one post.
+struct Wait {
+    image: Arc<Mailbox>,
+    entries: Vec<Entry>,
+}
+
+struct Entry {
+    event: EventId,
+    waiter: Waiter,
+    name: Option<String>,
+    standing: Option<Standing>,
+}
+
+impl Wait {
+    async fn until<H: Host>(&mut self, host: &H, until: Millis) {
+        let mut attempt = 0;
+        loop {
+            self.told();
+            let now = host.now();
+            if self.entries.iter().all(|entry| entry.standing.is_some()) || now >= until {
+                return;
+            }
+            let pause = self.pause(host, attempt).min(Duration::from_millis(until.since(now)));
+            attempt += 1;
+            if self.told_within(host, pause).await {
+                continue;
+            }
+            self.poll(host).await;
+        }
+    }
+
+    /// Takes what visits of this process have told.
+    fn told(&mut self) {
+        for entry in self.entries.iter_mut().filter(|entry| entry.standing.is_none()) {
+            if let Ok(Some(settled)) = entry.waiter.settled.try_recv() {
+                entry.standing = Some(Standing::Settled(settled));
+            }
+        }
+    }
+
+    /// How long to wait before polling: hardly at all when another process holds the lease, long when a visit of this
+    /// one does, which will tell.
+    fn pause<H: Host>(&self, host: &H, attempt: u32) -> Duration {
+        let told = matches!(&self.image.lease, Some(Lease::Held { owner, .. }) if host.waiting().holds(owner));
+        if told { Duration::from_secs(1) } else { backoff(attempt, host.random()) }
+    }
+
+    /// Whether a visit of this process told something before the pause was over.
+    async fn told_within<H: Host>(&mut self, host: &H, pause: Duration) -> bool {
+        let Some(open) = self.entries.iter_mut().find(|entry| entry.standing.is_none()) else {
+            return true;
+        };
+        let sleep = Box::pin(host.sleep(pause));
+        match select(&mut open.waiter.settled, sleep).await {
+            Either::Left((Ok(settled), _)) => {
+                open.standing = Some(Standing::Settled(settled));
+                true
+            }
+            Either::Left((Err(_), sleep)) => {
+                sleep.await;
+                false
+            }
+            Either::Right(_) => false,
+        }
+    }
+
+    async fn poll<H: Host>(&mut self, host: &H) {
+        let entity = self.image.entity.clone();
+        // A reader that fails or is late is asked again: the wait has an end of its own.
+        let Ok(Some(image)) = view::mailbox(host, &entity, Consistency::Eventual).await else {
+            return;
+        };
+        if image.version < self.image.version {
+            return;
+        }
+        self.image = Arc::new(image);
+        for entry in self.entries.iter_mut().filter(|entry| entry.standing.is_none()) {
+            entry.standing = match view::standing(&self.image, entry.event) {
+                Some(Standing::Queued { .. } | Standing::Never) => None,
+                Some(standing) => Some(standing),
+                None => entry.past(host, &entity).await,
+            };
+        }
+    }
+}
+
+impl Entry {
+    /// The outcome of an event that left the queue and is no longer recent: its receipt, or its dead letter.
+    async fn past<H: Host>(&self, host: &H, entity: &EntityId) -> Option<Standing> {
+        if let Some(name) = &self.name {
+            let key = table::receipt_key(entity, name);
+            let item = receipt::get(host, key, host.now()).await.ok().flatten();
+            let receipt: Option<Receipt> = item.and_then(|item| serde_dynamo::from_item(item).ok());
+            if let Some(receipt) = receipt {
+                let outcome = serde_json::from_str(&receipt.outcome).ok()?;
+                let replayed = receipt.event != self.event;
+                return Some(Standing::Settled(Settled { event: receipt.event, outcome, replayed }));
+            }
+        }
+        view::event(host, entity, self.event).await.ok()
+    }
+
+    fn receipted(self, image: &Mailbox) -> Receipted {
+        let position = self.event.sequence.saturating_sub(image.first());
+        let standing = self.standing.unwrap_or(Standing::Queued { position });
+        Receipted { event: self.event, standing }
+    }
+}

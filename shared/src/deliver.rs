@@ -1,0 +1,98 @@
+//! Effects go out: each as a keyed envelope to its receiver, in order per receiver.
+//!
+//! An effect whose receiver is full or does not answer waits for a later time without holding up those to others, nor
+//! the entity's own queue: different entities never wait for each other.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_dynamo::AttributeValue;
+
+use crate::envelope::{EntityId, Millis, Owner};
+use crate::host::Host;
+use crate::limits;
+use crate::mailbox::image::Mailbox;
+use crate::mailbox::post::{Posted, Posting, Room, post};
+use crate::outbox::Outgoing;
+use crate::store::Put;
+use crate::table;
+use crate::visit::Held;
+
+/// What a delivery did.
+#[derive(Debug, Default)]
+pub struct Delivery {
+    /// What stays in the outbox, in order.
+    pub rest: Vec<Outgoing>,
+    /// Dead letters of what is given up.
+    pub dead: Vec<Put>,
+    /// Receivers whose leases were taken.
+    pub follow: Vec<Held>,
+}
+
+/// Delivers what is due, until `stop`. At most `hops` receivers' leases are taken along.
+pub async fn deliver<H: Host>(host: &H, image: &Mailbox, now: Millis, stop: Millis, hops: u32) -> Delivery {
+    let mut delivery = Delivery::default();
+    // Whoever has an earlier effect waiting gets no later one: the order between two entities is kept.
+    let mut waiting: HashSet<&EntityId> = HashSet::new();
+    for outgoing in &image.outbox {
+        let over = host.now() >= stop || delivery.dead.len() == limits::RECORDS;
+        if over || waiting.contains(&outgoing.to) || !outgoing.is_due(now) {
+            waiting.insert(&outgoing.to);
+            delivery.rest.push(outgoing.clone());
+            continue;
+        }
+        let unknown = || format!("there is no kind {}", outgoing.to.kind());
+        let known = host.registry().kind(outgoing.to.kind()).is_some();
+        if let Some(cause) = outgoing.given_up(now).or_else(|| (!known).then(unknown)) {
+            delivery.dead.push(dead_letter(&image.entity, outgoing, &cause, now));
+            continue;
+        }
+        let take_along = (delivery.follow.len() as u64) < u64::from(hops) && outgoing.to != image.entity;
+        match one(host, &image.entity, outgoing, take_along, stop).await {
+            Ok(held) => delivery.follow.extend(held),
+            Err(()) => {
+                waiting.insert(&outgoing.to);
+                delivery.rest.push(outgoing.clone().failed(host.now()));
+            }
+        }
+    }
+    delivery
+}
+
+/// Posts one effect. It brings the receiver's lease if that was free and is wanted.
+async fn one<H: Host>(
+    host: &H,
+    sender: &EntityId,
+    outgoing: &Outgoing,
+    take_along: bool,
+    deadline: Millis,
+) -> Result<Option<Held>, ()> {
+    let me = Owner::new(host.now(), host.random());
+    let draft = [outgoing.draft(sender)];
+    let owner = take_along.then_some(me);
+    let posting = Posting { entity: &outgoing.to, drafts: &draft, owner, room: Room::Reserve, deadline };
+    match post(host, posting).await {
+        Ok(Posted::Stored(stored)) => Ok(stored.image.held_by(&me).then_some(Held { image: stored.image, me })),
+        Ok(Posted::Full(_) | Posted::Unknown(_)) => {
+            tracing::warn!(from = %sender, to = %outgoing.to, "the receiver of an effect is full; it is tried again later");
+            Err(())
+        }
+        Err(error) => {
+            tracing::warn!(from = %sender, to = %outgoing.to, %error, "an effect was not delivered; it is tried again later");
+            Err(())
+        }
+    }
+}
+
+fn dead_letter(sender: &EntityId, outgoing: &Outgoing, cause: &str, now: Millis) -> Put {
+    tracing::error!(alarm = "dead-letter", entity = %sender, to = %outgoing.to, sequence = outgoing.sequence, cause,
+        "an effect is given up and parked in the dead letters");
+    let mut item = HashMap::from([
+        ("cause".to_owned(), AttributeValue::S(cause.to_owned())),
+        ("at".to_owned(), table::number(now.0)),
+    ]);
+    // What came out of an item goes into one.
+    if let Ok(effect) = serde_dynamo::to_attribute_value(outgoing) {
+        item.insert("effect".to_owned(), effect);
+    }
+    Put { key: table::undelivered_key(sender, outgoing.sequence, outgoing.index), item: item.into(), condition: None }
+}

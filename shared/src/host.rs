@@ -1,0 +1,43 @@
+//! Everything that the protocol asks of the world around it: the store, the time, chance, and the waiters.
+//!
+//! Functions take a host as an argument and nothing else from outside, so the same code runs on Lambda, in the
+//! development server, and in a simulation whose clock and chance come from a seed.
+
+use std::future::Future;
+use std::time::Duration;
+
+use crate::envelope::Millis;
+use crate::limits::Settings;
+use crate::registry::Registry;
+use crate::store::Store;
+use crate::waiting::Waiting;
+
+/// The world around the protocol.
+pub trait Host: Clone + Send + Sync + 'static {
+    /// The store it has.
+    type Store: Store;
+
+    /// The store.
+    fn store(&self) -> &Self::Store;
+
+    /// The kinds of entity.
+    fn registry(&self) -> &Registry;
+
+    /// What may be chosen.
+    fn settings(&self) -> &Settings;
+
+    /// The time by this machine's clock. It decides when work resumes, never whether it is right.
+    fn now(&self) -> Millis;
+
+    /// A random number.
+    fn random(&self) -> u64;
+
+    /// Waits.
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send;
+
+    /// Requests of this process that wait for an event.
+    fn waiting(&self) -> &Waiting;
+
+    /// Pushes a message to a connection, as best effort: failures are the host's to note.
+    fn push(&self, connection: &str, message: &str) -> impl Future<Output = ()> + Send;
+}

@@ -1,0 +1,202 @@
+//! The OpenAPI document, made from the routes and from the types of the answers.
+
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use utoipa::openapi::content::ContentBuilder;
+use utoipa::openapi::path::{
+    HttpMethod, Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn, PathItem,
+};
+use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
+use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::{
+    ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathsBuilder, Ref, RefOr, Required, Schema,
+};
+
+use crate::http::answer::{
+    CounterAnswer, EntityAnswer, EntityPage, HealthAnswer, ReceiptAnswer, UserAnswer, UserPage, WebhookAnswer,
+};
+use crate::http::problem;
+use crate::http::routes::{Endpoint, ROUTES, Route};
+use crate::limits;
+
+/// A problem as RFC 9457 has it.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only its schema is used")]
+struct ProblemAnswer {
+    /// `urn:leasebox:` and the problem's name.
+    r#type: String,
+    /// The name in words.
+    title: String,
+    /// The HTTP status.
+    status: u16,
+    /// What is wrong here, and what would be right.
+    detail: String,
+}
+
+/// The body of an increment.
+#[derive(serde::Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "only its schema is used")]
+struct IncrementBody {
+    /// How much to add.
+    #[schema(required = false, default = 1)]
+    amount: i64,
+}
+
+/// The body of a delta, when it is not in the query.
+#[derive(serde::Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "only its schema is used")]
+struct WebhookBody {
+    /// The user.
+    user_id: Option<String>,
+    /// How much to add.
+    delta: Option<i64>,
+}
+
+/// The document.
+#[must_use]
+pub fn document() -> OpenApi {
+    let paths = ROUTES.iter().fold(PathsBuilder::new(), |paths, route| {
+        let method = if route.method == "POST" { HttpMethod::Post } else { HttpMethod::Get };
+        paths.path(route.path, PathItem::new(method, operation(route)))
+    });
+    let info = InfoBuilder::new()
+        .title("Leasebox")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some("Actors on Lambda and DynamoDB: events in, state out, strictly sequential per entity."))
+        .build();
+    OpenApiBuilder::new().info(info).paths(paths).components(Some(components().build())).build()
+}
+
+fn components() -> ComponentsBuilder {
+    fn add<T: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        T::schemas(schemas);
+        schemas.push((T::name().into_owned(), T::schema()));
+    }
+    let mut schemas = Vec::new();
+    add::<WebhookAnswer>(&mut schemas);
+    add::<CounterAnswer>(&mut schemas);
+    add::<ReceiptAnswer>(&mut schemas);
+    add::<UserAnswer>(&mut schemas);
+    add::<UserPage>(&mut schemas);
+    add::<EntityAnswer>(&mut schemas);
+    add::<EntityPage>(&mut schemas);
+    add::<HealthAnswer>(&mut schemas);
+    add::<ProblemAnswer>(&mut schemas);
+    add::<IncrementBody>(&mut schemas);
+    add::<WebhookBody>(&mut schemas);
+    ComponentsBuilder::new().schemas_from_iter(schemas)
+}
+
+fn operation(route: &Route) -> Operation {
+    let names = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let id = format!("{}{}", route.method.to_lowercase(), route.path.replace(['/', '{', '}', '.'], "_"));
+    let mut operation = OperationBuilder::new()
+        .operation_id(Some(id))
+        .summary(Some(route.summary))
+        .response("default", response("A problem", problem::MEDIA_TYPE, Some(reference::<ProblemAnswer>())));
+    for name in names {
+        operation = operation.parameter(parameter(name, ParameterIn::Path, Required::True, &json!({"type": "string"})));
+    }
+    for (name, schema) in query(route) {
+        operation = operation.parameter(parameter(name, ParameterIn::Query, Required::False, &schema));
+    }
+    if let Some(body) = body(route) {
+        operation = operation.request_body(Some(body));
+    }
+    if matches!(route.endpoint, Endpoint::Webhook | Endpoint::Increment | Endpoint::Post) {
+        let text = json!({"type": "string"});
+        operation = operation
+            .parameter(parameter("Idempotency-Key", ParameterIn::Header, Required::False, &text))
+            .parameter(parameter("Prefer", ParameterIn::Header, Required::False, &text))
+            .response("202", response("Stored, not yet processed", "application/json", Some(accepted(route))));
+    }
+    operation.response("200", response("Done", "application/json", success(route))).build()
+}
+
+fn query(route: &Route) -> Vec<(&'static str, Value)> {
+    let text = || json!({"type": "string"});
+    let limit = json!({"type": "integer", "minimum": 1, "maximum": limits::PAGE_MOST, "default": limits::PAGE});
+    match route.endpoint {
+        Endpoint::Webhook => vec![("user_id", text()), ("delta", json!({"type": "integer", "format": "int64"}))],
+        Endpoint::Users => vec![("user_id", text()), ("limit", limit), ("cursor", text())],
+        Endpoint::List => vec![("limit", limit), ("cursor", text())],
+        _ => Vec::new(),
+    }
+}
+
+fn body(route: &Route) -> Option<RequestBody> {
+    let event = json!({"type": "object", "required": ["type"], "properties": {"type": {"type": "string"}}});
+    let array = json!({"type": "array", "minItems": 1, "maxItems": limits::POST_EVENTS, "items": event});
+    let (schema, required) = match (route.method, route.endpoint) {
+        (_, Endpoint::Increment) => (reference::<IncrementBody>(), Required::False),
+        ("POST", Endpoint::Webhook) => (reference::<WebhookBody>(), Required::False),
+        (_, Endpoint::Post) => (inline(&json!({"oneOf": [event, array]})), Required::True),
+        _ => return None,
+    };
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    Some(RequestBodyBuilder::new().content("application/json", content).required(Some(required)).build())
+}
+
+fn success(route: &Route) -> Option<RefOr<Schema>> {
+    Some(match route.endpoint {
+        Endpoint::Webhook => reference::<WebhookAnswer>(),
+        Endpoint::Increment | Endpoint::Counter => reference::<CounterAnswer>(),
+        Endpoint::Post => one_or_many("ReceiptAnswer"),
+        Endpoint::Users => inline(&json!({"oneOf": [named("UserAnswer"), named("UserPage")]})),
+        Endpoint::List => reference::<EntityPage>(),
+        Endpoint::Entity => reference::<EntityAnswer>(),
+        Endpoint::Event => reference::<ReceiptAnswer>(),
+        Endpoint::Health => reference::<HealthAnswer>(),
+        Endpoint::OpenApi => inline(&json!({"type": "object"})),
+    })
+}
+
+fn accepted(route: &Route) -> RefOr<Schema> {
+    match route.endpoint {
+        Endpoint::Post => one_or_many("ReceiptAnswer"),
+        _ => reference::<ReceiptAnswer>(),
+    }
+}
+
+fn one_or_many(name: &str) -> RefOr<Schema> {
+    inline(&json!({"oneOf": [named(name), {"type": "array", "items": named(name)}]}))
+}
+
+fn named(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+fn reference<T: ToSchema>() -> RefOr<Schema> {
+    RefOr::Ref(Ref::from_schema_name(T::name()))
+}
+
+fn inline(schema: &Value) -> RefOr<Schema> {
+    // The schemas above are written out here and are what the type takes; a test reads the whole document.
+    serde_json::from_value(schema.clone()).unwrap_or_else(|_| RefOr::Ref(Ref::from_schema_name("Unreadable")))
+}
+
+fn response(description: &str, media: &str, schema: Option<RefOr<Schema>>) -> Response {
+    ResponseBuilder::new().description(description).content(media, ContentBuilder::new().schema(schema).build()).build()
+}
+
+fn parameter(name: &str, place: ParameterIn, required: Required, schema: &Value) -> Parameter {
+    ParameterBuilder::new().name(name).parameter_in(place).required(required).schema(Some(inline(schema))).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reference_of_the_document_leads_somewhere() {
+        let document = serde_json::to_value(document()).unwrap();
+        let text = document.to_string();
+        for piece in text.split("#/components/schemas/").skip(1) {
+            let name = piece.split('"').next().unwrap();
+            assert!(document["components"]["schemas"].get(name).is_some(), "{name}");
+        }
+        assert_eq!(document["paths"].as_object().unwrap().len(), 10, "{}", document["paths"]);
+    }
+}

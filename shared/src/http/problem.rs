@@ -1,0 +1,205 @@
+//! Errors as problem details (RFC 9457): what is wrong, and what would be right.
+
+use serde_json::{Map, Value};
+
+use crate::actor::Rejection;
+use crate::client::SubmitError;
+use crate::envelope::{EntityId, Malformed};
+use crate::http::answer::Answer;
+use crate::mailbox::StepError;
+use crate::store::StoreError;
+
+/// The media type of a problem.
+pub const MEDIA_TYPE: &str = "application/problem+json";
+
+/// One problem. Its `type` is `urn:leasebox:` and the name, which never changes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Problem(Box<Members>);
+
+#[derive(Clone, Debug, PartialEq)]
+struct Members {
+    name: String,
+    title: String,
+    status: u16,
+    detail: String,
+    values: Map<String, Value>,
+    headers: Vec<(&'static str, String)>,
+}
+
+/// The members in the order in which RFC 9457 shows them.
+#[derive(serde::Serialize)]
+struct Body {
+    r#type: String,
+    title: String,
+    status: u16,
+    detail: String,
+    #[serde(flatten)]
+    values: Map<String, Value>,
+}
+
+impl Problem {
+    fn new(name: &str, status: u16, title: &str, detail: impl Into<String>) -> Self {
+        let (name, title) = (name.to_owned(), title.to_owned());
+        let detail = detail.into();
+        Self(Box::new(Members { name, title, status, detail, values: Map::new(), headers: Vec::new() }))
+    }
+
+    /// The request is not what the route takes. Nothing is stored.
+    #[must_use]
+    pub fn invalid(detail: impl Into<String>) -> Self {
+        Self::new("invalid-request", 400, "The request is not valid", detail)
+    }
+
+    /// The kind does not let outsiders post this event. Nothing is stored.
+    #[must_use]
+    pub fn not_admitted(kind: &str) -> Self {
+        let detail = format!("this event of {kind} comes from other entities only; outsiders may not post it");
+        Self::new("not-admitted", 403, "The event is not for outsiders", detail)
+    }
+
+    /// There is no such kind of entity.
+    #[must_use]
+    pub fn unknown_kind(kind: &str, known: &str) -> Self {
+        Self::new("unknown-kind", 404, "There is no such kind", format!("`{kind}` is no kind; there are: {known}"))
+    }
+
+    /// Nothing was ever posted to the entity.
+    #[must_use]
+    pub fn unknown_entity(entity: &EntityId) -> Self {
+        let detail = format!("nothing was ever posted to {entity}; its first event makes it");
+        Self::new("unknown-entity", 404, "There is no such entity", detail)
+    }
+
+    /// The event never existed.
+    #[must_use]
+    pub fn unknown_event(event: &str) -> Self {
+        let detail = format!("the entity never had an event {event}; use the event_id that the post answered with");
+        Self::new("unknown-event", 404, "There is no such event", detail)
+    }
+
+    /// The path is not one of the API's.
+    #[must_use]
+    pub fn unknown_path(path: &str) -> Self {
+        let path: String = path.chars().take(100).collect();
+        Self::new(
+            "unknown-path",
+            404,
+            "There is nothing here",
+            format!("no route has the path {path}; see /openapi.json"),
+        )
+    }
+
+    /// The path is there, but not for this method.
+    #[must_use]
+    pub fn wrong_method(method: &str, allowed: &str) -> Self {
+        let method: String = method.chars().take(20).collect();
+        let detail = format!("{method} is not for this path; it takes {allowed}");
+        let mut problem = Self::new("wrong-method", 405, "The path does not take this method", detail);
+        problem.0.headers.push(("allow", allowed.to_owned()));
+        problem
+    }
+
+    /// The body or an event in it is too large. Nothing is stored.
+    #[must_use]
+    pub fn too_large(what: &str, bytes: usize, limit: usize) -> Self {
+        let detail = format!("{what} has {bytes} bytes; at most {limit} are taken");
+        Self::new("too-large", 413, "The request is too large", detail).with("limit", limit)
+    }
+
+    /// The event was stored and could not be processed: it lies in the dead letters.
+    #[must_use]
+    pub fn dead(cause: &str) -> Self {
+        let detail = format!("the event is stored but could not be processed, and lies in the dead letters: {cause}");
+        Self::new("event-failed", 500, "The event could not be processed", detail)
+    }
+
+    /// The rules of the business refuse the event.
+    #[must_use]
+    pub fn rejected(rejection: Rejection) -> Self {
+        let title = "The event was refused";
+        let mut problem = Self::new(&rejection.reason, rejection.status, title, rejection.detail);
+        problem.0.values = rejection.values;
+        problem
+    }
+
+    /// The same with one more member.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.0.values.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// The problem as an answer.
+    #[must_use]
+    pub fn answer(self) -> Answer {
+        let Members { name, title, status, detail, mut values, headers } = *self.0;
+        // A rejection's own values must not take the place of a problem's members.
+        values.retain(|name, _| !["type", "title", "status", "detail"].contains(&name.as_str()));
+        let body = Body { r#type: format!("urn:leasebox:{name}"), title, status, detail, values };
+        let mut answer = Answer::json(status, &body).header("content-type", MEDIA_TYPE);
+        for (name, value) in headers {
+            answer = answer.header(name, &value);
+        }
+        answer
+    }
+}
+
+impl From<Malformed> for Problem {
+    fn from(malformed: Malformed) -> Self {
+        Self::invalid(malformed.0)
+    }
+}
+
+impl From<SubmitError> for Problem {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::Full(entity) => {
+                let detail = format!("the mailbox of {entity} is full; nothing is stored; post again later");
+                let mut problem = Self::new("mailbox-full", 429, "The mailbox is full", detail);
+                problem.0.headers.push(("retry-after", "1".to_owned()));
+                problem
+            }
+            SubmitError::Unknown(id) => {
+                let detail =
+                    "it cannot be told whether the event is stored; with an Idempotency-Key, posting again is safe";
+                unavailable("outcome-unknown", detail.to_owned()).with("envelope_id", id.to_string())
+            }
+            SubmitError::Store(error) => {
+                tracing::error!(%error, "a post failed");
+                let detail = "the database did not confirm the post; with an Idempotency-Key, posting again is safe";
+                unavailable("outcome-unknown", detail.to_owned())
+            }
+            SubmitError::Abandoned => {
+                let detail = "the request that carried the post ended; with an Idempotency-Key, posting again is safe";
+                unavailable("outcome-unknown", detail.to_owned())
+            }
+            SubmitError::Damaged(error) => error.into(),
+        }
+    }
+}
+
+impl From<StepError> for Problem {
+    fn from(error: StepError) -> Self {
+        match error {
+            StepError::Store(error) => error.into(),
+            StepError::Damaged { .. } => {
+                tracing::error!(alarm = "damaged", %error, "a stored item cannot be read");
+                let detail = format!("{error}; nothing of it was changed, and an operator must look at it");
+                Self::new("damaged", 500, "A stored item cannot be read", detail)
+            }
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "a read failed");
+        unavailable("database-unavailable", "the database did not answer; try again".to_owned())
+    }
+}
+
+fn unavailable(name: &str, detail: String) -> Problem {
+    let mut problem = Problem::new(name, 503, "The database did not answer in time", detail);
+    problem.0.headers.push(("retry-after", "1".to_owned()));
+    problem
+}

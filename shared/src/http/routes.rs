@@ -1,0 +1,162 @@
+//! Every route of the API, once: both functions, the OpenAPI document and the tests read this table.
+
+use std::sync::LazyLock;
+
+use percent_encoding::percent_decode_str;
+
+/// Which function serves a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    /// The one that posts.
+    Ingest,
+    /// The one that reads.
+    Status,
+}
+
+/// What a route does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// Post a delta to a user's counter.
+    Webhook,
+    /// Increment a counter.
+    Increment,
+    /// Post events to any entity.
+    Post,
+    /// Read one user, or list all.
+    Users,
+    /// Read a counter.
+    Counter,
+    /// List entities of a kind.
+    List,
+    /// Read any entity.
+    Entity,
+    /// Read where an event stands.
+    Event,
+    /// Whether the service works.
+    Health,
+    /// This API as a document.
+    OpenApi,
+}
+
+/// One route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The method.
+    pub method: &'static str,
+    /// The path, with its parameters in braces.
+    pub path: &'static str,
+    /// Who serves it.
+    pub function: Function,
+    /// What it does.
+    pub endpoint: Endpoint,
+    /// What it does, for a reader.
+    pub summary: &'static str,
+}
+
+const fn route(
+    method: &'static str,
+    path: &'static str,
+    function: Function,
+    endpoint: Endpoint,
+    summary: &'static str,
+) -> Route {
+    Route { method, path, function, endpoint, summary }
+}
+
+/// All routes; anything else is a 404 or a 405, which `status` answers.
+pub const ROUTES: [Route; 11] = [
+    route("GET", "/webhook", Function::Ingest, Endpoint::Webhook, "Add a delta to a user's counter"),
+    route("POST", "/webhook", Function::Ingest, Endpoint::Webhook, "Add a delta to a user's counter"),
+    route("POST", "/counter/{id}/increment", Function::Ingest, Endpoint::Increment, "Increment a counter"),
+    route("POST", "/entities/{kind}/{id}/events", Function::Ingest, Endpoint::Post, "Post one event or an array"),
+    route("GET", "/status", Function::Status, Endpoint::Users, "Read one user's counter, or list all"),
+    route("GET", "/counter/{id}", Function::Status, Endpoint::Counter, "Read a counter"),
+    route("GET", "/entities/{kind}", Function::Status, Endpoint::List, "List the entities of a kind"),
+    route("GET", "/entities/{kind}/{id}", Function::Status, Endpoint::Entity, "Read an entity"),
+    route(
+        "GET",
+        "/entities/{kind}/{id}/events/{event_id}",
+        Function::Status,
+        Endpoint::Event,
+        "Read an event's receipt",
+    ),
+    route("GET", "/health", Function::Status, Endpoint::Health, "Whether the table can be read"),
+    route("GET", "/openapi.json", Function::Status, Endpoint::OpenApi, "This document"),
+];
+
+/// Where a request belongs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// To this route.
+    Route(&'static Route, Params),
+    /// To a path that takes only these methods.
+    WrongMethod(String),
+    /// Nowhere.
+    Nowhere,
+}
+
+/// The parameters of a path, percent-decoded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Params(Vec<(String, String)>);
+
+impl Params {
+    /// A parameter; empty when the route has none of that name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> &str {
+        self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str()).unwrap_or_default()
+    }
+}
+
+static ROUTER: LazyLock<matchit::Router<&'static str>> = LazyLock::new(|| {
+    let mut router = matchit::Router::new();
+    for route in &ROUTES {
+        // A path of several methods is inserted once; a test holds that no other insertion fails.
+        let _ = router.insert(route.path, route.path);
+    }
+    router
+});
+
+/// Finds the route of a request. `HEAD` goes where a `GET` that only reads goes.
+#[must_use]
+pub fn find(method: &str, path: &str) -> Found {
+    let Ok(matched) = ROUTER.at(path) else {
+        return Found::Nowhere;
+    };
+    let at_path = || ROUTES.iter().filter(|route| route.path == *matched.value);
+    let reads = |route: &&Route| route.method == "GET" && route.function == Function::Status;
+    let wanted = |route: &&Route| route.method == method || (method == "HEAD" && reads(route));
+    let Some(route) = at_path().find(wanted) else {
+        let head = at_path().any(|route| reads(&route)).then_some("HEAD");
+        let methods = at_path().map(|route| route.method).chain(head);
+        return Found::WrongMethod(methods.collect::<Vec<_>>().join(", "));
+    };
+    let decode = |value: &str| percent_decode_str(value).decode_utf8_lossy().into_owned();
+    Found::Route(route, Params(matched.params.iter().map(|(name, value)| (name.to_owned(), decode(value))).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_is_found_by_its_own_path() {
+        for route in &ROUTES {
+            assert!(matches!(find(route.method, route.path), Found::Route(found, _) if found == route), "{route:?}");
+        }
+    }
+
+    #[test]
+    fn parameters_are_decoded() {
+        let Found::Route(_, params) = find("GET", "/entities/counter/a%40b") else { panic!("not found") };
+        assert_eq!((params.get("kind"), params.get("id"), params.get("none")), ("counter", "a@b", ""));
+    }
+
+    #[test]
+    fn wrong_methods_name_the_right_ones() {
+        assert_eq!(find("DELETE", "/webhook"), Found::WrongMethod("GET, POST".to_owned()));
+        assert_eq!(find("GET", "/counter/a/increment"), Found::WrongMethod("POST".to_owned()));
+        assert_eq!(find("GET", "/counter/a/"), Found::Nowhere);
+        assert_eq!(find("POST", "/health"), Found::WrongMethod("GET, HEAD".to_owned()));
+        assert!(matches!(find("HEAD", "/health"), Found::Route(..)));
+    }
+}

@@ -1,0 +1,37 @@
+//! The mailbox protocol of Leasebox: actors that keep nothing in memory, on one DynamoDB table.
+//!
+//! One event's journey, in the order of the modules:
+//!
+//! 1. Its command is checked against its kind ([`registry`], [`actor`]) and sealed in an [`envelope`].
+//! 2. [`mailbox::post`] appends it to the entity's queue and takes the lease if it is free, in one write.
+//! 3. Whoever holds the lease runs a [`visit`]: the [`batch`] of waiting envelopes goes through the pure actor, and
+//!    [`mailbox::commit`] takes the results into the item, under the lease's fence.
+//! 4. Effects lie in the [`outbox`] and are sent to their receivers by [`deliver`]; [`mailbox::settle`] ticks them off.
+//! 5. A stream record or a [`wake`] makes `drain` look at the entity, and [`mailbox::takeover`] takes a lease that is
+//!    free or was left behind.
+//!
+//! [`client`] puts these together for whoever posts and wants an answer. [`table`] is the schema on one screen,
+//! [`limits`] all numbers, [`store`] DynamoDB's operations as a trait, [`host`] everything else from outside.
+
+pub mod actor;
+pub mod actors;
+pub mod batch;
+pub mod client;
+pub mod deliver;
+pub mod envelope;
+pub mod host;
+pub mod http;
+pub mod limits;
+pub mod live;
+pub mod mailbox;
+pub mod outbox;
+pub mod outcome;
+pub mod push;
+pub mod receipt;
+pub mod registry;
+pub mod sharing;
+pub mod store;
+pub mod table;
+pub mod visit;
+pub mod waiting;
+pub mod wake;

@@ -1,0 +1,134 @@
+//! The host of a real process: the machine's clock, the system's randomness, a store, and sockets.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_config::SdkConfig;
+
+use crate::actors;
+use crate::envelope::Millis;
+use crate::host::Host;
+use crate::limits::Settings;
+use crate::push::Pushes;
+use crate::registry::Registry;
+use crate::store::Store;
+use crate::store::dynamodb::DynamoDb;
+use crate::waiting::Waiting;
+
+/// The world of a real process. Cloning it is cheap, and clones share their waiters.
+#[derive(Clone, Debug)]
+pub struct Live<S> {
+    store: S,
+    registry: Arc<Registry>,
+    settings: Settings,
+    pushes: Pushes,
+    waiting: Waiting,
+    clock: Clock,
+}
+
+/// What tells the time.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> Millis + Send + Sync>);
+
+impl Clock {
+    /// A clock that asks a function.
+    #[must_use]
+    pub fn new(now: impl Fn() -> Millis + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    /// This machine's clock.
+    #[must_use]
+    pub fn machine() -> Self {
+        Self::new(machine_time)
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+impl<S: Store> Live<S> {
+    /// A host of these parts.
+    #[must_use]
+    pub fn new(store: S, registry: Registry, settings: Settings, pushes: Pushes, clock: Clock) -> Self {
+        Self { store, registry: Arc::new(registry), settings, pushes, waiting: Waiting::default(), clock }
+    }
+}
+
+/// The time by this machine's clock.
+#[must_use]
+pub fn machine_time() -> Millis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+impl<S: Store> Host for Live<S> {
+    type Store = S;
+
+    fn store(&self) -> &S {
+        &self.store
+    }
+
+    fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    fn now(&self) -> Millis {
+        (self.clock.0)()
+    }
+
+    fn random(&self) -> u64 {
+        rand::random()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+
+    fn waiting(&self) -> &Waiting {
+        &self.waiting
+    }
+
+    async fn push(&self, connection: &str, message: &str) {
+        self.pushes.push(connection, message).await;
+    }
+}
+
+/// What a process is told from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The table's name.
+    pub table: String,
+    /// How long a holder may keep an entity without renewing, in seconds.
+    pub lease_seconds: Option<u64>,
+    /// The management endpoint of a WebSocket API, when there is one.
+    pub connections: Option<String>,
+}
+
+/// The host of a deployed function, with its connection to the table already made.
+pub async fn connect(sdk: &SdkConfig, config: Config) -> Live<DynamoDb> {
+    let mut settings = Settings::default();
+    if let Some(seconds) = config.lease_seconds {
+        settings.lease_ms = seconds.saturating_mul(1000);
+    }
+    let pushes = match config.connections {
+        Some(url) => Pushes::Gateway(aws_sdk_apigatewaymanagement::Client::from_conf(
+            aws_sdk_apigatewaymanagement::config::Builder::from(sdk).endpoint_url(url).build(),
+        )),
+        None => Pushes::Nowhere,
+    };
+    let store = DynamoDb::new(sdk, &config.table);
+    if let Err(error) = store.warm_up().await {
+        // The first request will say it again, to somebody who waits for an answer.
+        tracing::warn!(%error, "the table does not answer yet");
+    }
+    Live::new(store, actors::registry(), settings, pushes, Clock::machine())
+}

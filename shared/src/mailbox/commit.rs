@@ -1,0 +1,262 @@
+//! The third write: take the results of a batch into the item, and keep the lease or let it go.
+
+use std::collections::BTreeSet;
+
+use serde_dynamo::AttributeValue;
+
+use crate::batch::{Batch, recent_bytes};
+use crate::envelope::{EnvelopeId, Millis, Owner};
+use crate::host::Host;
+use crate::mailbox::image::{Lease, Mailbox, Recent, envelope_bytes, write_lease};
+use crate::mailbox::{StepError, persist};
+use crate::store::{Store, Transaction, Update, Values, Written};
+use crate::table;
+
+/// What becomes of the lease when a batch is committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It is released, if nobody has posted meanwhile: nothing is left to do.
+    Release,
+    /// It is released, if nobody has posted meanwhile: only effects are left, and none of them is due.
+    Leave,
+    /// It is kept for another term.
+    Keep,
+    /// It is released although there is work left: the stream wakes `drain`.
+    HandOver,
+}
+
+/// What became of a commit.
+#[derive(Debug)]
+pub enum Committed {
+    /// It is applied, and the lease is where the ending put it.
+    Applied(Box<Mailbox>),
+    /// Nothing is applied: somebody has posted, and here is everything.
+    Newcomers(Box<Mailbox>),
+    /// This acquisition is over, by another's takeover or by an earlier try of this very write. Its holder stops and
+    /// changes nothing; what became of the envelopes is in the image.
+    Lost(Box<Mailbox>),
+}
+
+/// What is committed, from which image, by whom.
+#[derive(Clone, Copy, Debug)]
+pub struct Commit<'a> {
+    /// The image that the batch was run from.
+    pub image: &'a Mailbox,
+    /// The results.
+    pub batch: &'a Batch,
+    /// The acquisition.
+    pub me: Owner,
+    /// What becomes of the lease.
+    pub ending: Ending,
+}
+
+/// Commits.
+///
+/// # Errors
+/// When the store fails beyond the deadline, after which the outcome is unknown, or the item is damaged.
+pub async fn commit<H: Host>(host: &H, commit: Commit<'_>, deadline: Millis) -> Result<Committed, StepError> {
+    let until = host.now().plus(host.settings().lease_ms);
+    let after = commit.after(host.settings().recent_bytes, until);
+    let update = commit.update(&after, until);
+    let written = if commit.batch.puts.is_empty() {
+        persist(host, deadline, || host.store().update(update.clone())).await?.0
+    } else {
+        // One token for one content: a newcomer makes another batch, and that another transaction.
+        let token = Owner::new(host.now(), host.random()).to_string();
+        let transaction = Transaction { update, puts: commit.batch.puts.clone(), token };
+        persist(host, deadline, || host.store().transact(transaction.clone())).await?.0
+    };
+    let entity = &commit.image.entity;
+    let read =
+        |item| Mailbox::read(entity, item).map_err(|damage| StepError::Damaged { entity: entity.clone(), damage });
+    match written {
+        // A transaction brings no image. What is known suffices: newcomers show themselves at the next write.
+        Written::Applied { .. } if !commit.batch.puts.is_empty() => Ok(Committed::Applied(Box::new(after))),
+        Written::Applied { item, .. } => Ok(Committed::Applied(Box::new(read(item)?))),
+        Written::Refused { old: Some(old), .. } => Ok(commit.refused(read(old)?)),
+        Written::Refused { old: None, .. } => Ok(Committed::Lost(Box::new(commit.image.clone()))),
+    }
+}
+
+impl Commit<'_> {
+    /// What a refused commit's old image says.
+    fn refused(&self, old: Mailbox) -> Committed {
+        let mine = old.held_by(&self.me);
+        if mine && old.head == self.image.head {
+            return Committed::Newcomers(Box::new(old));
+        }
+        // Nobody else moves the head under my fence: an earlier try of my own keeping commit did.
+        if mine && self.ending == Ending::Keep && old.head == self.next_head() {
+            return Committed::Applied(Box::new(old));
+        }
+        Committed::Lost(Box::new(old))
+    }
+
+    fn next_head(&self) -> u64 {
+        self.image.head + self.batch.taken as u64
+    }
+
+    /// The image as the commit leaves it, as far as can be known without the database.
+    fn after(&self, recent_budget: usize, until: Millis) -> Mailbox {
+        let mut after = self.image.clone();
+        let gone: Vec<_> = after.queue.drain(..self.batch.taken).collect();
+        after.bytes = after.bytes.saturating_sub(stored_bytes(&gone));
+        after.head = self.next_head();
+        after.version += 1;
+        if let Some((schema, state)) = &self.batch.state {
+            after.schema = *schema;
+            after.state = Some(state.clone());
+        }
+        after.recent = keep_recent(&self.image.recent, &self.batch.recent, recent_budget);
+        let forgotten = self.forgotten(&after.recent);
+        after.evicted = forgotten.last().copied().max(after.evicted);
+        after.seen.retain(|id| !forgotten.contains(id));
+        after.outbox.extend(self.batch.outgoing.iter().cloned());
+        (after.attempts, after.running, after.strikes) = (0, None, 0);
+        match self.ending {
+            Ending::Keep => after.lease = Some(Lease::Held { owner: self.me, until }),
+            Ending::Release => (after.lease, after.pending) = (None, false),
+            Ending::Leave | Ending::HandOver => after.lease = None,
+        }
+        after
+    }
+
+    /// The ids that leave `seen` because their entries leave `recent`.
+    fn forgotten(&self, kept: &[Recent]) -> BTreeSet<EnvelopeId> {
+        let kept: BTreeSet<EnvelopeId> = kept.iter().map(|recent| recent.id).collect();
+        self.image.recent.iter().map(|recent| recent.id).filter(|id| !kept.contains(id)).collect()
+    }
+
+    fn update(&self, after: &Mailbox, until: Millis) -> Update {
+        let batch = self.batch;
+        let forgotten = self.forgotten(&after.recent);
+        let mut set = String::from(table::COMMIT);
+        let mut values: Values = vec![
+            (":next", table::number(after.head)),
+            (":head", table::number(self.image.head)),
+            (":freed", table::number(self.image.bytes.saturating_sub(after.bytes))),
+            (":one", table::number(1)),
+            (":recent", list(&after.recent)),
+            (":me", AttributeValue::B(self.me.0.to_vec())),
+        ];
+        if let Some((schema, state)) = &batch.state {
+            set += table::COMMIT_STATE;
+            values.push((":state", state.clone()));
+            values.push((":schema", table::number(*schema)));
+        }
+        if let (false, Some(evicted)) = (forgotten.is_empty(), after.evicted) {
+            set += table::COMMIT_EVICTED;
+            values.push((":evicted", AttributeValue::B(evicted.0.to_vec())));
+        }
+        if !batch.outgoing.is_empty() {
+            set += table::COMMIT_EFFECTS;
+            values.push((":none", AttributeValue::L(Vec::new())));
+            values.push((":zero", table::number(0)));
+            values.push((":effects", list(&batch.outgoing)));
+        }
+        if self.ending == Ending::Keep {
+            set += table::RENEW;
+            values.push((":until", table::number(until.0)));
+        }
+        let mut update = format!("{set} REMOVE {}", self.removed());
+        if !forgotten.is_empty() {
+            update += table::COMMIT_FORGET;
+            let ids = forgotten.iter().map(|id| id.0.to_vec()).collect();
+            values.push((":forgotten", AttributeValue::Bs(ids)));
+        }
+        let condition = match self.ending {
+            Ending::Release | Ending::Leave => {
+                values.push((":n", table::number(batch.taken as u64)));
+                [table::COMMIT_IF, table::IF_NO_NEWCOMER].concat().into()
+            }
+            Ending::Keep | Ending::HandOver => table::COMMIT_IF.into(),
+        };
+        Update { key: table::mailbox_key(&self.image.entity), update: update.into(), condition, values }
+    }
+
+    fn removed(&self) -> String {
+        let unsuspect = table::UNSUSPECT;
+        let queue = || table::elements("#queue", self.batch.taken);
+        match self.ending {
+            Ending::Release => format!("{}, {unsuspect}", table::RELEASE),
+            Ending::Leave => format!("{}, {unsuspect}", table::LEAVE),
+            Ending::Keep => format!("{}, {unsuspect}", queue()),
+            Ending::HandOver => format!("{}, {}, {unsuspect}", queue(), table::HAND_OVER),
+        }
+    }
+}
+
+/// The last batch whole, and of what was there before as much as the budget holds, without a gap.
+fn keep_recent(before: &[Recent], batch: &[Recent], budget: usize) -> Vec<Recent> {
+    let mut room = budget.saturating_sub(recent_bytes(batch));
+    let fits = |recent: &&Recent| {
+        let bytes = recent_bytes(std::slice::from_ref(*recent));
+        let fits = bytes <= room;
+        room = room.saturating_sub(bytes);
+        fits
+    };
+    let kept = before.iter().rev().take_while(fits).count();
+    before.iter().skip(before.len() - kept).chain(batch).cloned().collect()
+}
+
+/// The sizes by which envelopes were counted when they were posted.
+fn stored_bytes(envelopes: &[crate::envelope::Envelope]) -> u64 {
+    // What came out of an item goes into one.
+    let sizes = envelopes.iter().filter_map(|envelope| serde_dynamo::to_attribute_value(envelope).ok());
+    sizes.map(|value| envelope_bytes(&value) as u64).sum()
+}
+
+/// A list of what the protocol itself reads back, as DynamoDB takes it.
+fn list<T: serde::Serialize>(values: &[T]) -> AttributeValue {
+    AttributeValue::L(values.iter().filter_map(|value| serde_dynamo::to_attribute_value(value).ok()).collect())
+}
+
+/// Says which envelope is about to run on a suspect entity, or stops the entity until an operator releases it.
+///
+/// # Errors
+/// When the store fails beyond the deadline, or the item is damaged.
+pub async fn note<H: Host>(
+    host: &H,
+    image: &Mailbox,
+    me: Owner,
+    note: Note<'_>,
+    deadline: Millis,
+) -> Result<Committed, StepError> {
+    let mut values = vec![
+        (":one", table::number(1)),
+        (":me", AttributeValue::B(me.0.to_vec())),
+        (":head", table::number(image.head)),
+    ];
+    let expression = match note {
+        Note::Running => {
+            values.push((":sequence", table::number(image.first())));
+            values.push((":until", table::number(host.now().plus(host.settings().lease_ms).0)));
+            table::MARK
+        }
+        Note::Blocked(cause) => {
+            values.push((":blocked", write_lease(&Lease::Blocked { cause: cause.to_owned() })));
+            table::BLOCK
+        }
+    };
+    let key = table::mailbox_key(&image.entity);
+    let update = Update { key, update: expression.into(), condition: table::COMMIT_IF.into(), values };
+    let (written, _) = persist(host, deadline, || host.store().update(update.clone())).await?;
+    let read = |item| {
+        let damaged = |damage| StepError::Damaged { entity: image.entity.clone(), damage };
+        Mailbox::read(&image.entity, item).map_err(damaged).map(Box::new)
+    };
+    Ok(match written {
+        Written::Applied { item, .. } => Committed::Applied(read(item)?),
+        Written::Refused { old: Some(old), .. } => Committed::Lost(read(old)?),
+        Written::Refused { old: None, .. } => Committed::Lost(Box::new(image.clone())),
+    })
+}
+
+/// What a holder writes about an envelope without moving the head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note<'a> {
+    /// The first envelope is about to run.
+    Running,
+    /// The first envelope stops the entity, and this is why.
+    Blocked(&'a str),
+}

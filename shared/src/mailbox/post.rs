@@ -1,0 +1,191 @@
+//! The first write: append to the queue and take the lease if it is free.
+
+use std::collections::HashMap;
+
+use serde_dynamo::AttributeValue;
+
+use crate::envelope::{Draft, EntityId, Envelope, EnvelopeId, EventId, Millis, Owner};
+use crate::host::Host;
+use crate::limits;
+use crate::mailbox::image::{Lease, Mailbox, envelope_bytes, write_lease};
+use crate::mailbox::{StepError, persist};
+use crate::store::{Store, Update, Written};
+use crate::table;
+use crate::waiting::Waiter;
+
+/// What is posted, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Posting<'a> {
+    /// To whom.
+    pub entity: &'a EntityId,
+    /// At most 25 events, stored all or none, contiguous and in this order.
+    pub drafts: &'a [Draft],
+    /// The acquisition that takes the lease if it is free; none leaves that to the stream.
+    pub owner: Option<Owner>,
+    /// How far the queue may be filled.
+    pub room: Room,
+    /// Until when passing failures are retried.
+    pub deadline: Millis,
+}
+
+/// How far a post may fill the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// Up to the limit that outsiders have.
+    Queue,
+    /// Into the reserve that deliveries between entities have, so that two full entities cannot block each other.
+    Reserve,
+}
+
+/// What became of a post.
+#[derive(Debug)]
+pub enum Posted {
+    /// Everything is stored, by this write or by an earlier try of it.
+    Stored(Box<Stored>),
+    /// The queue has no room: nothing is stored.
+    Full(Box<Mailbox>),
+    /// An earlier try of unknown outcome may have been applied and forgotten since: it cannot be told.
+    Unknown(EnvelopeId),
+}
+
+/// Envelopes that are stored.
+#[derive(Debug)]
+pub struct Stored {
+    /// The item right after the write.
+    pub image: Mailbox,
+    /// The events, in the order in which they were posted.
+    pub events: Vec<EventId>,
+    /// For each event, the wait for a visit of this process.
+    pub waiters: Vec<Waiter>,
+}
+
+/// Posts.
+///
+/// # Errors
+/// When the store fails beyond the deadline, after which the outcome is unknown, or the item is damaged.
+pub async fn post<H: Host>(host: &H, posting: Posting<'_>) -> Result<Posted, StepError> {
+    let mut floor = None;
+    let mut clean = true;
+    let keyed = posting.drafts.iter().all(|draft| draft.keyed.is_some());
+    loop {
+        let envelopes = seal(host, posting.drafts, floor);
+        let ids: Vec<EnvelopeId> = envelopes.iter().map(|envelope| envelope.id).collect();
+        // Registered before the write, so that a visit that is faster than the answer finds somebody to tell.
+        let waiters = ids.iter().map(|id| host.waiting().wait_for(*id)).collect();
+        let update = update(host, &posting, &envelopes)?;
+        let write = || host.store().update(update.clone());
+        let (old, first_try) = match persist(host, posting.deadline, write).await? {
+            (Written::Applied { item, .. }, _) => {
+                return stored(read(posting.entity, item)?, &ids, waiters);
+            }
+            (Written::Refused { old, first_try }, first) => (old, first && first_try),
+        };
+        clean &= first_try;
+        let old = read(posting.entity, old.unwrap_or_else(|| HashMap::<String, AttributeValue>::new().into()))?;
+        match refusal(&old, &ids, clean) {
+            Refusal::Duplicate => return stored(old, &ids, waiters),
+            Refusal::Stale(evicted) => floor = Some(evicted),
+            // Whether it was applied or not: the receipt keeps a keyed envelope from having its effect twice.
+            Refusal::Unknown(_) if keyed => floor = old.evicted,
+            Refusal::Unknown(id) => return Ok(Posted::Unknown(id)),
+            Refusal::Full => return Ok(Posted::Full(Box::new(old))),
+        }
+    }
+}
+
+/// What a refused post's old image says.
+enum Refusal {
+    /// The ids are known: an earlier try of this very write was applied.
+    Duplicate,
+    /// Nothing was applied, but the ids are too old to tell next time: they need to be above this one.
+    Stale(EnvelopeId),
+    /// The ids are too old, and an earlier try may have been applied.
+    Unknown(EnvelopeId),
+    /// There is no room.
+    Full,
+}
+
+fn refusal(old: &Mailbox, ids: &[EnvelopeId], first_try: bool) -> Refusal {
+    if ids.iter().any(|id| old.seen.contains(id)) {
+        return Refusal::Duplicate;
+    }
+    match (old.evicted, ids.first()) {
+        (Some(evicted), Some(id)) if evicted >= *id && first_try => Refusal::Stale(evicted),
+        (Some(evicted), Some(id)) if evicted >= *id => Refusal::Unknown(*id),
+        _ => Refusal::Full,
+    }
+}
+
+fn seal<H: Host>(host: &H, drafts: &[Draft], mut floor: Option<EnvelopeId>) -> Vec<Envelope> {
+    let now = host.now();
+    // The ids of one post ascend, so that the first one is the first to be evicted.
+    let mut next = |draft: &Draft| {
+        let mut id = EnvelopeId::new(now, host.random(), None);
+        if floor.is_some_and(|floor| id <= floor) {
+            id = EnvelopeId::new(now, host.random(), floor);
+        }
+        floor = Some(id);
+        draft.seal(id, now)
+    };
+    drafts.iter().map(&mut next).collect()
+}
+
+fn update<H: Host>(host: &H, posting: &Posting<'_>, envelopes: &[Envelope]) -> Result<Update, StepError> {
+    let settings = host.settings();
+    let damaged = |error: serde_dynamo::Error| StepError::Damaged {
+        entity: posting.entity.clone(),
+        damage: crate::mailbox::image::Damaged(error.to_string()),
+    };
+    let list: Vec<AttributeValue> =
+        envelopes.iter().map(serde_dynamo::to_attribute_value).collect::<Result<_, _>>().map_err(damaged)?;
+    let size: usize = list.iter().map(envelope_bytes).sum();
+    let (length, bytes) = match posting.room {
+        Room::Queue => (settings.queue_length, limits::QUEUE_BYTES),
+        Room::Reserve => (
+            settings.queue_length + limits::DELIVERY_RESERVE_LENGTH,
+            limits::QUEUE_BYTES + limits::DELIVERY_RESERVE_BYTES,
+        ),
+    };
+    let ids: Vec<Vec<u8>> = envelopes.iter().map(|envelope| envelope.id.0.to_vec()).collect();
+    let mut values = vec![
+        (":none", AttributeValue::L(Vec::new())),
+        (":zero", table::number(0)),
+        (":one", table::number(1)),
+        (":p", AttributeValue::S(table::PENDING.to_owned())),
+        (":kind", AttributeValue::S(posting.entity.kind().to_owned())),
+        (":size", table::number(size as u64)),
+        (":room", table::number(length as i128 - envelopes.len() as i128)),
+        (":room_bytes", table::number(bytes as i128 - size as i128)),
+        (":id", AttributeValue::B(ids.first().cloned().unwrap_or_default())),
+        (":ids", AttributeValue::Bs(ids)),
+        (":envelopes", AttributeValue::L(list)),
+    ];
+    let expression = match posting.owner {
+        None => table::POST_DETACHED,
+        Some(owner) => {
+            let until = host.now().plus(settings.lease_ms);
+            values.push((":mine", write_lease(&Lease::Held { owner, until })));
+            table::POST
+        }
+    };
+    Ok(Update {
+        key: table::mailbox_key(posting.entity),
+        update: expression.into(),
+        condition: table::POST_IF.into(),
+        values,
+    })
+}
+
+fn read(entity: &EntityId, item: serde_dynamo::Item) -> Result<Mailbox, StepError> {
+    Mailbox::read(entity, item).map_err(|damage| StepError::Damaged { entity: entity.clone(), damage })
+}
+
+fn stored(image: Mailbox, ids: &[EnvelopeId], waiters: Vec<Waiter>) -> Result<Posted, StepError> {
+    let events = ids.iter().map(|id| image.event(*id)).collect::<Option<Vec<_>>>();
+    match (events, ids.first()) {
+        (Some(events), _) => Ok(Posted::Stored(Box::new(Stored { image, events, waiters }))),
+        // Some of one post's ids are forgotten already, and with them their places.
+        (None, Some(id)) => Ok(Posted::Unknown(*id)),
+        (None, None) => Ok(Posted::Stored(Box::new(Stored { image, events: Vec::new(), waiters }))),
+    }
+}

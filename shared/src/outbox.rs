@@ -1,0 +1,87 @@
+//! Effects between their commit and their delivery.
+
+use serde::{Deserialize, Serialize};
+
+use crate::envelope::{Draft, EntityId, Keyed, Millis, body_hash};
+use crate::limits;
+
+/// One effect that is committed and not yet delivered. Its identity follows from where it came from, so a delivery
+/// that happens twice is recognised by its receiver.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outgoing {
+    /// The sequence of the envelope that caused it.
+    #[serde(rename = "s")]
+    pub sequence: u64,
+    /// Its number among that envelope's effects.
+    #[serde(rename = "x")]
+    pub index: u32,
+    /// Who receives it.
+    #[serde(rename = "r")]
+    pub to: EntityId,
+    /// The command as compact JSON.
+    #[serde(rename = "b")]
+    pub body: String,
+    /// When it was committed.
+    #[serde(rename = "t")]
+    pub at: Millis,
+    /// How often its delivery failed.
+    #[serde(rename = "n", default, skip_serializing_if = "none")]
+    pub failures: u32,
+    /// When it is due again after a failure.
+    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Millis>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+fn none(failures: &u32) -> bool {
+    *failures == 0
+}
+
+impl Outgoing {
+    /// What is posted to the receiver: a keyed envelope whose key is derived from the sender's order.
+    #[must_use]
+    pub fn draft(&self, sender: &EntityId) -> Draft {
+        let hash = body_hash([self.body.as_str()]);
+        let keyed = Keyed::effect(sender, self.sequence, self.index as usize, &hash);
+        Draft { body: self.body.clone(), keyed: Some(keyed), from: Some(sender.clone()) }
+    }
+
+    /// Whether it may go out at this time.
+    #[must_use]
+    pub fn is_due(&self, now: Millis) -> bool {
+        self.due.is_none_or(|due| due <= now)
+    }
+
+    /// Why it must never go out again, if so: its receiver no longer remembers whether it came before.
+    #[must_use]
+    pub fn given_up(&self, now: Millis) -> Option<String> {
+        if now.since(self.at) > limits::RECEIPT_MS {
+            return Some("it is older than the receipts that would recognise it".to_owned());
+        }
+        (self.failures >= limits::DELIVERY_FAILURES).then(|| format!("its delivery failed {} times", self.failures))
+    }
+
+    /// The same after one more failure: due again after 1 s, 2 s, 4 s and so on, up to five minutes.
+    #[must_use]
+    pub fn failed(mut self, now: Millis) -> Self {
+        let pause = (1_000_u64 << self.failures.min(9)).min(300_000);
+        self.failures += 1;
+        self.due = Some(now.plus(pause));
+        self
+    }
+}
+
+/// When the first of these effects is due; none when there is none.
+#[must_use]
+pub fn next_due(outbox: &[Outgoing]) -> Option<Millis> {
+    outbox.iter().map(|outgoing| outgoing.due.unwrap_or_default()).min()
+}
+
+/// How much of an outbox these effects fill, by number or by size, whichever is more: 1 is all of it.
+#[must_use]
+pub fn fill(outbox: &[Outgoing]) -> f64 {
+    // Names, numbers and map overhead of one entry come to less than 64 bytes.
+    let bytes: usize = outbox.iter().map(|outgoing| 64 + outgoing.to.as_str().len() + outgoing.body.len()).sum();
+    let share = |part: usize, whole: usize| part as f64 / whole as f64;
+    share(outbox.len(), limits::OUTBOX_LENGTH).max(share(bytes, limits::OUTBOX_BYTES))
+}

@@ -1,0 +1,184 @@
+//! DynamoDB as the protocol sees it: four operations that take the expressions of [`crate::table`].
+//!
+//! The SDK is one implementation ([`dynamodb`]); a simulated store that executes the same expressions is another.
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::time::Duration;
+
+use serde_dynamo::{AttributeValue, Item};
+
+pub mod dynamodb;
+
+/// The primary key of an item.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// The partition key: `kind/id`.
+    pub pk: String,
+    /// The sort key.
+    pub sk: String,
+}
+
+impl Key {
+    /// A key of two strings.
+    #[must_use]
+    pub fn new(pk: &str, sk: &str) -> Self {
+        Self { pk: pk.to_owned(), sk: sk.to_owned() }
+    }
+}
+
+/// The values of an expression, by their placeholders. DynamoDB refuses one that is not used.
+pub type Values = Vec<(&'static str, AttributeValue)>;
+
+/// Whether a read must see every write that was acknowledged before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consistency {
+    /// It must, at the full price.
+    Strong,
+    /// It may be late, at half the price.
+    Eventual,
+}
+
+/// One conditional update of one item. It returns the whole item, after it or, when refused, before it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Update {
+    /// Which item.
+    pub key: Key,
+    /// The update expression.
+    pub update: Cow<'static, str>,
+    /// The condition expression.
+    pub condition: Cow<'static, str>,
+    /// The values of both.
+    pub values: Values,
+}
+
+/// One item to be written whole, within a transaction.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Put {
+    /// Which item.
+    pub key: Key,
+    /// Its other attributes.
+    pub item: Item,
+    /// The condition expression, when there is one, with its values.
+    pub condition: Option<(&'static str, Values)>,
+}
+
+/// One update and the items that are written with it, all or none.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transaction {
+    /// The update of the mailbox.
+    pub update: Update,
+    /// The side records.
+    pub puts: Vec<Put>,
+    /// DynamoDB's client token: one for one content, so that a repetition is recognised for ten minutes.
+    pub token: String,
+}
+
+/// One page of an index query.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Query {
+    /// The index.
+    pub index: &'static str,
+    /// The key condition expression.
+    pub condition: &'static str,
+    /// Its values.
+    pub values: Values,
+    /// The last key of the page before.
+    pub after: Option<Item>,
+    /// Items on the page at most.
+    pub limit: usize,
+}
+
+/// What an operation consumed, in DynamoDB's units.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Consumed {
+    /// Write units.
+    pub write: f64,
+    /// Read units.
+    pub read: f64,
+}
+
+/// What became of a conditional write. To lose a race is an ordinary result.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Written {
+    /// It was applied; an update brings the item as it is now, a transaction brings none.
+    Applied {
+        /// The item after the write.
+        item: Item,
+        /// What it consumed.
+        consumed: Consumed,
+    },
+    /// The condition failed.
+    Refused {
+        /// The item as it is; none when it does not exist.
+        old: Option<Item>,
+        /// Whether this was the only try: after a retry, an earlier try may be what made the condition fail.
+        first_try: bool,
+    },
+}
+
+/// One page of results.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page {
+    /// The items.
+    pub items: Vec<Item>,
+    /// The last key, when there may be more.
+    pub last: Option<Item>,
+    /// What it consumed.
+    pub consumed: Consumed,
+}
+
+/// Why an operation failed. After any of them a write may have been applied, except where it says otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// DynamoDB asks for less traffic.
+    #[error("DynamoDB is throttling: {0}")]
+    Throttled(String),
+    /// Another transaction touches the item.
+    #[error("another transaction is in the way: {0}")]
+    Conflict(String),
+    /// No answer, or an answer that says nothing: time ran out, the connection broke, an internal error.
+    #[error("DynamoDB did not answer: {0}")]
+    Unknown(String),
+    /// DynamoDB refuses the request as it is. Nothing was applied, and a repetition will not help.
+    #[error("DynamoDB refuses the request: {0}")]
+    Invalid(String),
+}
+
+impl StoreError {
+    /// Whether the same request may succeed later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Throttled(_) | Self::Conflict(_) | Self::Unknown(_) => true,
+            Self::Invalid(_) => false,
+        }
+    }
+}
+
+/// DynamoDB's own operations, as far as the protocol uses them.
+pub trait Store: Clone + Send + Sync + 'static {
+    /// Reads one item.
+    fn get(
+        &self,
+        key: Key,
+        consistency: Consistency,
+    ) -> impl Future<Output = Result<(Option<Item>, Consumed), StoreError>> + Send;
+
+    /// Updates one item if its condition holds.
+    fn update(&self, update: Update) -> impl Future<Output = Result<Written, StoreError>> + Send;
+
+    /// Updates one item and writes others with it, if all conditions hold. A refusal brings the old item of the update.
+    fn transact(&self, transaction: Transaction) -> impl Future<Output = Result<Written, StoreError>> + Send;
+
+    /// Reads one page of an index.
+    fn query(&self, query: Query) -> impl Future<Output = Result<Page, StoreError>> + Send;
+}
+
+/// How long to wait before trying again, for the `attempt`-th time from 0: doubling from 20 ms to 640 ms, with full
+/// jitter over the upper half so that competitors spread.
+#[must_use]
+pub fn backoff(attempt: u32, random: u64) -> Duration {
+    let most = 20_u64 << attempt.min(5);
+    Duration::from_millis(most / 2 + random % (most / 2 + 1))
+}

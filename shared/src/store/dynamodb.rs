@@ -1,0 +1,301 @@
+//! The AWS SDK as a store: its settings, and one mapping of its errors, for everything that this project asks of AWS.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
+use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents, SharedHttpClient};
+use aws_sdk_dynamodb::error::{BoxError, DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConsumedCapacity, Put, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update as TransactUpdate,
+};
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use serde_dynamo::Item;
+
+use crate::store::{Consistency, Consumed, Key, Page, Query, Store, StoreError, Transaction, Update, Values, Written};
+use crate::table;
+
+/// Time to establish a connection. A healthy endpoint needs milliseconds.
+const CONNECT: Duration = Duration::from_secs(1);
+/// Time for one attempt. The SDK has no such limit of its own, so one lost packet could hold a lease to its end.
+const ATTEMPT: Duration = Duration::from_secs(3);
+/// Time for all attempts of one call, well within a function's timeout.
+const OPERATION: Duration = Duration::from_secs(10);
+/// Attempts of one call. Every write of the protocol recognises its own retry.
+const ATTEMPTS: u32 = 4;
+/// The first backoff, where the SDK's own would be a second.
+const BACKOFF: Duration = Duration::from_millis(50);
+/// The longest backoff.
+const BACKOFF_MOST: Duration = Duration::from_secs(1);
+/// How long an idle connection is kept: a frozen function's connections are dead after the thaw sooner or later.
+const POOL_IDLE: Duration = Duration::from_secs(60);
+/// Idle connections kept.
+const POOL: usize = 256;
+
+/// The SDK's configuration with this project's settings; a caller may add an endpoint or credentials.
+#[must_use]
+pub fn settings() -> ConfigLoader {
+    let retry = RetryConfig::standard()
+        .with_max_attempts(ATTEMPTS)
+        .with_initial_backoff(BACKOFF)
+        .with_max_backoff(BACKOFF_MOST);
+    let timeout = TimeoutConfig::builder()
+        .connect_timeout(CONNECT)
+        .operation_attempt_timeout(ATTEMPT)
+        .operation_timeout(OPERATION)
+        .build();
+    aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http_client())
+        .retry_config(retry)
+        .timeout_config(timeout)
+}
+
+fn http_client() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .pool_idle_timeout(POOL_IDLE)
+        .pool_max_idle_per_host(POOL)
+        .build_https()
+}
+
+/// One table of DynamoDB, through the SDK.
+#[derive(Clone, Debug)]
+pub struct DynamoDb {
+    client: Client,
+    table: Arc<str>,
+}
+
+impl DynamoDb {
+    /// The store that a table is.
+    #[must_use]
+    pub fn new(config: &SdkConfig, table: &str) -> Self {
+        Self { client: Client::new(config), table: table.into() }
+    }
+
+    /// Makes the connection before the first request needs it: on a cold start, TLS costs more than all else.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn warm_up(&self) -> Result<(), StoreError> {
+        self.get(Key::new("leasebox/warm-up", table::MAILBOX), Consistency::Eventual).await.map(drop)
+    }
+}
+
+impl Store for DynamoDb {
+    async fn get(&self, key: Key, consistency: Consistency) -> Result<(Option<Item>, Consumed), StoreError> {
+        let found = self
+            .client
+            .get_item()
+            .table_name(&*self.table)
+            .set_key(Some(key_attributes(&key)))
+            .consistent_read(consistency == Consistency::Strong)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(|error| classify(&error))?;
+        Ok((found.item.map(Item::from), read_units(found.consumed_capacity.as_ref())))
+    }
+
+    async fn update(&self, update: Update) -> Result<Written, StoreError> {
+        let attempts = Attempts::default();
+        let written = self
+            .client
+            .update_item()
+            .table_name(&*self.table)
+            .set_key(Some(key_attributes(&update.key)))
+            .set_expression_attribute_names(Some(table::aliases(&[&update.update, &update.condition])))
+            .set_expression_attribute_values(Some(values(update.values)))
+            .update_expression(update.update)
+            .condition_expression(update.condition)
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .customize()
+            .interceptor(attempts.clone())
+            .send()
+            .await;
+        match written {
+            Ok(output) => Ok(Written::Applied {
+                item: output.attributes.unwrap_or_default().into(),
+                consumed: write_units([output.consumed_capacity.as_ref()]),
+            }),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                    Ok(Written::Refused { old: failed.item.clone().map(Item::from), first_try: attempts.first_try() })
+                }
+                _ => Err(classify(&error)),
+            },
+        }
+    }
+
+    async fn transact(&self, transaction: Transaction) -> Result<Written, StoreError> {
+        let attempts = Attempts::default();
+        let mut actions = vec![transaction_update(&self.table, transaction.update)?];
+        for put in transaction.puts {
+            actions.push(transaction_put(&self.table, put)?);
+        }
+        let written = self
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(actions))
+            .client_request_token(transaction.token)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .customize()
+            .interceptor(attempts.clone())
+            .send()
+            .await;
+        match written {
+            Ok(output) => Ok(Written::Applied {
+                item: HashMap::<String, AttributeValue>::new().into(),
+                consumed: write_units(output.consumed_capacity().iter().map(Some)),
+            }),
+            Err(error) => cancelled(&error, attempts.first_try()),
+        }
+    }
+
+    async fn query(&self, query: Query) -> Result<Page, StoreError> {
+        let page = self
+            .client
+            .query()
+            .table_name(&*self.table)
+            .index_name(query.index)
+            .set_expression_attribute_names(Some(table::aliases(&[query.condition])))
+            .set_expression_attribute_values(Some(values(query.values)))
+            .key_condition_expression(query.condition)
+            .set_exclusive_start_key(query.after.map(HashMap::from))
+            .limit(i32::try_from(query.limit).unwrap_or(i32::MAX))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(|error| classify(&error))?;
+        Ok(Page {
+            items: page.items.unwrap_or_default().into_iter().map(Item::from).collect(),
+            last: page.last_evaluated_key.map(Item::from),
+            consumed: read_units(page.consumed_capacity.as_ref()),
+        })
+    }
+}
+
+/// What a cancelled transaction says: whose condition failed, and what stood in the way.
+fn cancelled(error: &SdkError<TransactWriteItemsError>, first_try: bool) -> Result<Written, StoreError> {
+    let reasons = match error.as_service_error() {
+        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled.cancellation_reasons(),
+        Some(TransactWriteItemsError::TransactionInProgressException(_)) => {
+            return Err(StoreError::Conflict("an earlier try of the same transaction is still running".to_owned()));
+        }
+        _ => return Err(classify(error)),
+    };
+    let code = |code: &str| reasons.iter().any(|reason| reason.code.as_deref() == Some(code));
+    let message = || reasons.iter().filter_map(|reason| reason.message()).collect::<Vec<_>>().join("; ");
+    match reasons.first() {
+        Some(first) if first.code.as_deref() == Some("ConditionalCheckFailed") => {
+            Ok(Written::Refused { old: first.item.clone().map(Item::from), first_try })
+        }
+        _ if code("ValidationError") || code("ItemCollectionSizeLimitExceeded") => Err(StoreError::Invalid(message())),
+        _ if code("ThrottlingError") || code("ProvisionedThroughputExceeded") => Err(StoreError::Throttled(message())),
+        // A conflict, or the condition of a side record, which the next reading of the receipts clears up.
+        _ => Err(StoreError::Conflict(message())),
+    }
+}
+
+/// The one place where the SDK's errors get their meaning.
+fn classify<E: ProvideErrorMetadata + std::error::Error + 'static>(error: &SdkError<E>) -> StoreError {
+    let text = DisplayErrorContext(error).to_string();
+    let service = match error {
+        SdkError::ServiceError(service) => service,
+        SdkError::ConstructionFailure(_) => return StoreError::Invalid(text),
+        _ => return StoreError::Unknown(text),
+    };
+    match service.err().code().unwrap_or_default() {
+        "ProvisionedThroughputExceededException" | "RequestLimitExceeded" | "ThrottlingException" | "Throttling" => {
+            StoreError::Throttled(text)
+        }
+        "TransactionConflictException" | "ReplicatedWriteConflictException" => StoreError::Conflict(text),
+        _ if service.raw().status().is_client_error() => StoreError::Invalid(text),
+        _ => StoreError::Unknown(text),
+    }
+}
+
+/// Counts the attempts of one call: only a first try tells for sure that nothing was applied before it.
+#[derive(Clone, Debug, Default)]
+struct Attempts(Arc<AtomicU32>);
+
+impl Attempts {
+    fn first_try(&self) -> bool {
+        self.0.load(Ordering::Relaxed) <= 1
+    }
+}
+
+impl Intercept for Attempts {
+    fn name(&self) -> &'static str {
+        "Attempts"
+    }
+
+    fn read_before_attempt(
+        &self,
+        _context: &BeforeTransmitInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+fn key_attributes(key: &Key) -> HashMap<String, AttributeValue> {
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    HashMap::from([("pk".to_owned(), text(&key.pk)), ("sk".to_owned(), text(&key.sk))])
+}
+
+fn values(values: Values) -> HashMap<String, AttributeValue> {
+    values.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
+}
+
+fn built<T, E: std::error::Error>(result: Result<T, E>) -> Result<T, StoreError> {
+    result.map_err(|error| StoreError::Invalid(error.to_string()))
+}
+
+fn transaction_update(table_name: &str, update: Update) -> Result<TransactWriteItem, StoreError> {
+    let update = TransactUpdate::builder()
+        .table_name(table_name)
+        .set_key(Some(key_attributes(&update.key)))
+        .set_expression_attribute_names(Some(table::aliases(&[&update.update, &update.condition])))
+        .set_expression_attribute_values(Some(values(update.values)))
+        .update_expression(update.update)
+        .condition_expression(update.condition)
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+        .build();
+    Ok(TransactWriteItem::builder().update(built(update)?).build())
+}
+
+fn transaction_put(table_name: &str, put: crate::store::Put) -> Result<TransactWriteItem, StoreError> {
+    let mut item: HashMap<String, AttributeValue> = put.item.into();
+    item.extend(key_attributes(&put.key));
+    let mut builder = Put::builder().table_name(table_name).set_item(Some(item));
+    if let Some((condition, with)) = put.condition {
+        builder = builder
+            .condition_expression(condition)
+            .set_expression_attribute_names(Some(table::aliases(&[condition])))
+            .set_expression_attribute_values(Some(values(with)));
+    }
+    Ok(TransactWriteItem::builder().put(built(builder.build())?).build())
+}
+
+fn read_units(capacity: Option<&ConsumedCapacity>) -> Consumed {
+    Consumed { write: 0.0, read: capacity.and_then(ConsumedCapacity::capacity_units).unwrap_or_default() }
+}
+
+fn write_units<'a>(capacities: impl IntoIterator<Item = Option<&'a ConsumedCapacity>>) -> Consumed {
+    let units = capacities.into_iter().flatten().filter_map(ConsumedCapacity::capacity_units);
+    Consumed { write: units.sum(), read: 0.0 }
+}

@@ -1,0 +1,216 @@
+//! The whole persisted schema on one screen: keys, attributes, and every expression as a named constant.
+//!
+//! | item | `sk` | written by | lives |
+//! |---|---|---|---|
+//! | mailbox | `mailbox` | every write of [`crate::mailbox`] | for ever |
+//! | receipt | `receipt#<name>` | the commit of a keyed envelope | 24 h from processing |
+//! | dead letter | `dead#<sequence>` | the commit that parks or skips an envelope | until an operator deletes it |
+//! | undelivered effect | `undelivered#<sequence>#<index>` | the write that gives it up | until an operator deletes it |
+//! | side record | `data#<name>` | the commit of the turn that asked for it | as the actor says |
+//!
+//! All items of an entity share `pk = "<kind>/<id>"`. Aliases in expressions are `#` and the attribute's
+//! name: many of the names are reserved words, so all of them are aliased.
+
+use std::collections::HashMap;
+
+use serde_dynamo::{AttributeValue, Item};
+
+use crate::envelope::{EntityId, Millis};
+use crate::store::Key;
+
+/// Sort key of the mailbox item.
+pub const MAILBOX: &str = "mailbox";
+/// Name of the KEYS_ONLY index that lists entities by kind. `kind` never changes, so it costs one write an entity.
+pub const DIRECTORY: &str = "directory";
+/// Name of the attribute from which DynamoDB's time to live works, in seconds.
+pub const TTL: &str = "ttl";
+/// The value of `pending`: the stream's filter can only compare leaf values, and this is one.
+pub const PENDING: &str = "p";
+/// The owner of a lease that only an operator may release. It is shorter than any owner that is made.
+pub const BLOCKED: &[u8] = b"blocked";
+
+/// Appends envelopes and takes the lease if it is free. True before: anything. True after: the envelopes are the
+/// last of the queue, and somebody holds the lease. A crash right after it leaves a lease that expires.
+pub const POST: &str = "SET #queue = list_append(if_not_exists(#queue, :none), :envelopes), \
+    #bytes = if_not_exists(#bytes, :zero) + :size, #head = if_not_exists(#head, :zero), \
+    #lease = if_not_exists(#lease, :mine), #version = if_not_exists(#version, :zero) + :one, \
+    #pending = :p, #kind = :kind ADD #seen :ids";
+/// The same without the lease: the stream wakes `drain`, which takes it.
+pub const POST_DETACHED: &str = "SET #queue = list_append(if_not_exists(#queue, :none), :envelopes), \
+    #bytes = if_not_exists(#bytes, :zero) + :size, #head = if_not_exists(#head, :zero), \
+    #version = if_not_exists(#version, :zero) + :one, \
+    #pending = :p, #kind = :kind ADD #seen :ids";
+/// The first id was certainly never applied, and there is room.
+pub const POST_IF: &str = "NOT contains(#seen, :id) AND (attribute_not_exists(#evicted) OR #evicted < :id) \
+    AND (attribute_not_exists(#queue) OR (size(#queue) <= :room AND #bytes <= :room_bytes))";
+
+/// Takes a lease. True after: this acquisition alone may change what only a holder changes.
+pub const ACQUIRE: &str = "SET #lease = :mine, #version = #version + :one";
+/// Nobody holds it, and there is something to do.
+pub const ACQUIRE_IF: &str = "attribute_not_exists(#lease) AND #pending = :p";
+/// Takes a lease from a holder that is taken for dead, and counts it.
+pub const REPLACE: &str = "SET #lease = :mine, #version = #version + :one ADD #attempts :one";
+/// The same when an envelope was marked as running: that is a strike against the envelope.
+pub const REPLACE_STRIKE: &str = "SET #lease = :mine, #version = #version + :one ADD #attempts :one, #strikes :one";
+/// The very lease that was seen, expired by more than the margin.
+pub const REPLACE_IF_EXPIRED: &str = "#lease.#owner = :observed AND #lease.#until < :limit AND #pending = :p";
+/// The very lease that was seen a whole lease and margin ago, not renewed since: whatever clock wrote it.
+pub const REPLACE_IF_UNRENEWED: &str = "#lease.#owner = :observed AND #lease.#until = :until AND #pending = :p";
+
+/// Takes the results of the first `n` envelopes into the item.
+pub const COMMIT: &str = "SET #head = :next, #bytes = #bytes - :freed, #version = #version + :one, #recent = :recent";
+/// Part of a commit: the state changed.
+pub const COMMIT_STATE: &str = ", #state = :state, #schema = :schema";
+/// Part of a commit: ids leave `seen`, and `evicted` says up to which.
+pub const COMMIT_EVICTED: &str = ", #evicted = :evicted";
+/// Part of a commit: effects to deliver. They are appended, never overwritten.
+pub const COMMIT_EFFECTS: &str =
+    ", #outbox = list_append(if_not_exists(#outbox, :none), :effects), #sent = if_not_exists(#sent, :zero)";
+/// Part of every write that keeps the lease: it is good for another term.
+pub const RENEW: &str = ", #lease.#until = :until";
+/// Part of a commit: the ids that leave `seen`.
+pub const COMMIT_FORGET: &str = " DELETE #seen :forgotten";
+/// I still hold the lease, and the envelopes that I ran are still the first: also a commit that arrives twice.
+pub const COMMIT_IF: &str = "#lease.#owner = :me AND #head = :head";
+/// Nobody has posted since I looked.
+pub const IF_NO_NEWCOMER: &str = " AND size(#queue) = :n";
+
+/// What every commit forgets: the head moved, so nothing that is left is suspect.
+pub const UNSUSPECT: &str = "#attempts, #running, #strikes";
+/// Part of a write that ends with nothing left to do.
+pub const RELEASE: &str = "#queue, #lease, #pending";
+/// Part of a write that ends with effects left for a later time.
+pub const LEAVE: &str = "#queue, #lease";
+/// Part of a write that ends with work left: `pending` stays, and the stream wakes `drain`.
+pub const HAND_OVER: &str = "#lease";
+
+/// Ends a delivery: what is delivered leaves the outbox, what failed stays with its next time.
+pub const SETTLE: &str = "SET #version = #version + :one";
+/// Part of a settling write: what is left of the outbox, and how many effects ever left it.
+pub const SETTLE_REST: &str = ", #outbox = :rest, #sent = :sent_next";
+/// Part of a settling write when nothing is left.
+pub const SETTLE_SENT: &str = ", #sent = :sent_next";
+/// The outbox is the one that I delivered from: `head` and `sent` never return, so a settling write that arrives
+/// late, after others of mine, changes nothing.
+pub const SETTLE_IF_SENT: &str = " AND #sent = :sent";
+/// There is nothing in the queue.
+pub const IF_QUEUE_EMPTY: &str = " AND (attribute_not_exists(#queue) OR size(#queue) = :zero)";
+
+/// Says which envelope is about to run: a death from here on is a strike against it.
+pub const MARK: &str = "SET #running = :sequence, #version = #version + :one, #lease.#until = :until";
+/// Stops the entity until an operator releases it.
+pub const BLOCK: &str = "SET #lease = :blocked, #version = #version + :one";
+
+/// No receipt of that name is in force.
+pub const RECEIPT_IF: &str = "attribute_not_exists(#pk) OR #until <= :now";
+
+/// Lists the entities of one kind, in order of their ids.
+pub const LIST: &str = "#kind = :kind";
+
+/// The attribute names that an expression uses, by their aliases.
+#[must_use]
+pub fn aliases(expressions: &[&str]) -> HashMap<String, String> {
+    let mut aliases = HashMap::new();
+    for expression in expressions {
+        for piece in expression.split('#').skip(1) {
+            let end = piece.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(piece.len());
+            let name = piece.get(..end).unwrap_or_default();
+            aliases.insert(format!("#{name}"), name.to_owned());
+        }
+    }
+    aliases
+}
+
+/// The first `count` elements of a list attribute, as a REMOVE clause names them.
+#[must_use]
+pub fn elements(attribute: &str, count: usize) -> String {
+    (0..count).map(|index| format!("{attribute}[{index}]")).collect::<Vec<_>>().join(", ")
+}
+
+/// Where an entity's mailbox lies.
+#[must_use]
+pub fn mailbox_key(entity: &EntityId) -> Key {
+    Key::new(entity.as_str(), MAILBOX)
+}
+
+/// Where a receipt lies.
+#[must_use]
+pub fn receipt_key(entity: &EntityId, name: &str) -> Key {
+    Key::new(entity.as_str(), &format!("receipt#{name}"))
+}
+
+/// Where the dead letter of an envelope lies.
+#[must_use]
+pub fn dead_key(entity: &EntityId, sequence: u64) -> Key {
+    Key::new(entity.as_str(), &format!("dead#{sequence:020}"))
+}
+
+/// Where an effect lies that could not be delivered.
+#[must_use]
+pub fn undelivered_key(entity: &EntityId, sequence: u64, index: u32) -> Key {
+    Key::new(entity.as_str(), &format!("undelivered#{sequence:020}#{index:04}"))
+}
+
+/// Where a side record lies.
+#[must_use]
+pub fn record_key(entity: &EntityId, name: &str) -> Key {
+    Key::new(entity.as_str(), &format!("data#{name}"))
+}
+
+/// A number as DynamoDB takes it.
+#[must_use]
+pub fn number(value: impl Into<i128>) -> AttributeValue {
+    AttributeValue::N(value.into().to_string())
+}
+
+/// A point in time as the time to live wants it, rounded up to the second.
+#[must_use]
+pub fn ttl(at: Millis) -> AttributeValue {
+    number(at.0.div_ceil(1000))
+}
+
+/// The size of an item as DynamoDB counts it, in bytes: names and values.
+#[must_use]
+pub fn item_bytes(item: &Item) -> usize {
+    item.iter().map(|(name, value)| name.len() + value_bytes(value)).sum()
+}
+
+/// The size of a value as DynamoDB counts it, in bytes; a number counts as its longest form.
+#[must_use]
+pub fn value_bytes(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::N(digits) => digits.len().div_ceil(2) + 1,
+        AttributeValue::B(bytes) => bytes.len(),
+        AttributeValue::Bool(_) | AttributeValue::Null(_) => 1,
+        AttributeValue::M(map) => {
+            3 + map.iter().map(|(name, value)| 1 + name.len() + value_bytes(value)).sum::<usize>()
+        }
+        AttributeValue::L(list) => 3 + list.iter().map(|value| 1 + value_bytes(value)).sum::<usize>(),
+        AttributeValue::Ss(set) => set.iter().map(String::len).sum(),
+        AttributeValue::Ns(set) => set.iter().map(|digits| digits.len().div_ceil(2) + 1).sum(),
+        AttributeValue::Bs(set) => set.iter().map(Vec::len).sum(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aliases_are_those_that_an_expression_uses() {
+        let aliases = aliases(&["SET #lease.#until = :until", "#queue[0], #queue[1]"]);
+        let mut names: Vec<_> = aliases.values().map(String::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["lease", "queue", "until"]);
+        assert_eq!(aliases["#queue"], "queue");
+    }
+
+    #[test]
+    fn the_longest_commit_stays_within_what_dynamodb_reads() {
+        let longest = [COMMIT, COMMIT_STATE, COMMIT_EVICTED, COMMIT_EFFECTS, RENEW, COMMIT_FORGET, UNSUSPECT].concat()
+            + &elements("#queue", crate::limits::BATCH);
+        assert!(longest.len() < 4096, "an expression may have 4,096 bytes");
+        const { assert!(crate::limits::BATCH + 40 < 300, "an expression may have 300 operators") }
+    }
+}

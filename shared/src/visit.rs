@@ -1,0 +1,320 @@
+//! The only loop: run, commit, deliver, release; bounded by rounds and by the deadline.
+//!
+//! Whoever holds an entity's lease visits it. Every step starts from the image that the last write returned, and
+//! whatever a crash leaves between two steps is found by the next holder.
+
+use crate::actor::Poison;
+use crate::batch::{self, Batch, Input, Stop};
+use crate::deliver::{self, Delivery};
+use crate::envelope::{Millis, Owner};
+use crate::host::Host;
+use crate::limits;
+use crate::mailbox::StepError;
+use crate::mailbox::commit::{Commit, Committed, Ending, Note, commit, note};
+use crate::mailbox::image::Mailbox;
+use crate::mailbox::settle::{Settle, settle};
+use crate::receipt;
+use crate::registry::{Kind, Unreadable};
+
+/// An entity whose lease this invocation holds.
+#[derive(Debug)]
+pub struct Held {
+    /// The item, as of the write that took the lease.
+    pub image: Mailbox,
+    /// The acquisition.
+    pub me: Owner,
+}
+
+/// What an invocation may spend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// When the invocation ends; no round starts in the last two seconds before it.
+    pub deadline: Millis,
+    /// Other entities that may still be visited.
+    pub hops: u32,
+}
+
+/// How a visit ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The lease is released; what may be left is not due, or the stream wakes `drain` for it.
+    Released,
+    /// Somebody else holds the lease.
+    Lost,
+    /// An operator must release the entity.
+    Blocked,
+    /// The lease is left to expire, because this program cannot run the entity: another version may.
+    Stopped(String),
+}
+
+/// A visit that has ended.
+#[derive(Debug)]
+pub struct Visited {
+    /// How.
+    pub end: End,
+    /// Entities whose leases this visit's deliveries took: they must be visited next.
+    pub follow: Vec<Held>,
+}
+
+/// Visits an entity, and after it those whose leases its deliveries took.
+///
+/// # Errors
+/// When the store fails beyond the deadline; the lease then expires, and the stream's look finds it.
+pub async fn visit_all<H: Host>(host: &H, held: Held, deadline: Millis) -> Result<End, StepError> {
+    let mut budget = Budget { deadline, hops: host.settings().hops };
+    let Visited { end, follow: mut queue } = visit(host, held, &mut budget).await?;
+    while let Some(next) = queue.pop() {
+        let entity = next.image.entity.clone();
+        match visit(host, next, &mut budget).await {
+            Ok(visited) => queue.extend(visited.follow),
+            // The first entity's result stands whatever happens to those that it wrote to.
+            Err(error) => tracing::warn!(%entity, %error, "a visit after a delivery failed; its lease will expire"),
+        }
+    }
+    Ok(end)
+}
+
+/// Visits one entity until nothing is left to do, the rounds or the time are over, or the lease is lost.
+///
+/// # Errors
+/// When the store fails beyond the deadline; the lease then expires, and the stream's look finds it.
+pub async fn visit<H: Host>(host: &H, held: Held, budget: &mut Budget) -> Result<Visited, StepError> {
+    let _holding = host.waiting().hold(held.me);
+    let Some(kind) = host.registry().kind(held.image.entity.kind()) else {
+        let end = End::Stopped(format!("there is no kind {}", held.image.entity.kind()));
+        return Ok(Visited { end, follow: Vec::new() });
+    };
+    let rounds = host.settings().rounds;
+    let mut visit = Visit {
+        host,
+        kind,
+        image: held.image,
+        me: held.me,
+        budget,
+        rounds,
+        alone: None,
+        busy: false,
+        follow: Vec::new(),
+    };
+    let end = loop {
+        if let Some(end) = visit.step().await? {
+            break end;
+        }
+    };
+    Ok(Visited { end, follow: visit.follow })
+}
+
+struct Visit<'a, H: Host> {
+    host: &'a H,
+    kind: &'a Kind,
+    image: Mailbox,
+    me: Owner,
+    budget: &'a mut Budget,
+    rounds: u32,
+    /// The envelope that failed once: it is run once more, alone.
+    alone: Option<u64>,
+    /// Whether newcomers have spoilt a release: then the next commits keep the lease, rather than fail again.
+    busy: bool,
+    follow: Vec<Held>,
+}
+
+/// What comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Deliver,
+    Run,
+    Finish(Ending),
+}
+
+/// The loop's only decision.
+fn next(image: &Mailbox, now: Millis, out_of_time: bool) -> Next {
+    let idle = image.queue.is_empty();
+    let due = image.outbox.iter().any(|outgoing| outgoing.is_due(now));
+    match (idle, due) {
+        (true, false) if image.outbox.is_empty() => Next::Finish(Ending::Release),
+        (true, false) => Next::Finish(Ending::Leave),
+        _ if out_of_time => Next::Finish(Ending::HandOver),
+        (_, true) => Next::Deliver,
+        (false, false) => Next::Run,
+    }
+}
+
+impl<H: Host> Visit<'_, H> {
+    async fn step(&mut self) -> Result<Option<End>, StepError> {
+        let now = self.host.now();
+        match next(&self.image, now, self.is_over(now)) {
+            Next::Deliver => self.deliver(now).await,
+            Next::Run => self.run(now).await,
+            Next::Finish(ending) => {
+                let rest = self.image.outbox.clone();
+                self.settle(&Delivery { rest, ..Delivery::default() }, ending).await
+            }
+        }
+    }
+
+    fn is_over(&self, now: Millis) -> bool {
+        self.rounds == 0 || now.plus(limits::FINISH_MS) >= self.budget.deadline
+    }
+
+    async fn run(&mut self, now: Millis) -> Result<Option<End>, StepError> {
+        let suspect = self.image.attempts >= limits::SUSPECT_ATTEMPTS;
+        let first = self.image.first();
+        if suspect && self.image.running == Some(first) && self.image.strikes >= limits::STRIKES {
+            let cause = format!("{} holders died while they ran it", self.image.strikes);
+            return self.poison(now, &cause).await;
+        }
+        if suspect && self.image.running != Some(first) {
+            let marked = note(self.host, &self.image, self.me, Note::Running, self.budget.deadline).await?;
+            return Ok(self.take_up(marked, None));
+        }
+        let alone = suspect || self.alone == Some(first);
+        let most = if alone { 1 } else { self.host.settings().batch.min(self.image.queue.len()) };
+        let envelopes = self.image.queue.get(..most).unwrap_or_default();
+        let deadline = self.budget.deadline;
+        let receipts = receipt::look_up(self.host, &self.image.entity, envelopes, deadline).await?;
+        let input = Input { image: &self.image, kind: self.kind, receipts: &receipts, now };
+        match batch::run(input, most) {
+            Ok(batch) if batch.taken > 0 => self.commit(batch).await,
+            Ok(batch) => self.stopped(now, batch.stop).await,
+            Err(unreadable) => self.unreadable(unreadable).await,
+        }
+    }
+
+    /// The first envelope did not make it into a batch.
+    async fn stopped(&mut self, now: Millis, stop: Option<Stop>) -> Result<Option<End>, StepError> {
+        match stop {
+            Some(Stop::Fault(fault)) if self.alone == Some(self.image.first()) => {
+                self.poison(now, &fault.to_string()).await
+            }
+            Some(Stop::Fault(_)) => {
+                self.alone = Some(self.image.first());
+                Ok(None)
+            }
+            Some(Stop::Expired) => self.park(now, "it waited longer than its key is remembered").await,
+            // Backpressure: the queue waits until its effects find room, which a later look tries again.
+            Some(Stop::OutboxFull) | None => {
+                let rest = self.image.outbox.clone();
+                self.settle(&Delivery { rest, ..Delivery::default() }, Ending::HandOver).await
+            }
+        }
+    }
+
+    async fn unreadable(&mut self, unreadable: Unreadable) -> Result<Option<End>, StepError> {
+        match unreadable {
+            Unreadable::Newer { .. } => Ok(Some(End::Stopped(unreadable.to_string()))),
+            // Every envelope would fail alike, and none of them is to blame.
+            Unreadable::Damaged(_) => self.block(&unreadable.to_string()).await,
+        }
+    }
+
+    async fn poison(&mut self, now: Millis, cause: &str) -> Result<Option<End>, StepError> {
+        match self.kind.poison {
+            Poison::Block => self.block(cause).await,
+            Poison::Park | Poison::Skip => self.park(now, cause).await,
+        }
+    }
+
+    async fn block(&mut self, cause: &str) -> Result<Option<End>, StepError> {
+        let (entity, sequence) = (&self.image.entity, self.image.first());
+        tracing::error!(alarm = "blocked", %entity, sequence, cause, "the entity is blocked until an operator releases it");
+        let blocked = note(self.host, &self.image, self.me, Note::Blocked(cause), self.budget.deadline).await?;
+        Ok(Some(match blocked {
+            Committed::Applied(_) => End::Blocked,
+            Committed::Newcomers(_) | Committed::Lost(_) => End::Lost,
+        }))
+    }
+
+    async fn park(&mut self, now: Millis, cause: &str) -> Result<Option<End>, StepError> {
+        let (entity, sequence) = (self.image.entity.clone(), self.image.first());
+        let envelopes = self.image.queue.get(..1).unwrap_or_default();
+        let receipts = receipt::look_up(self.host, &entity, envelopes, self.budget.deadline).await?;
+        let batch = batch::park(Input { image: &self.image, kind: self.kind, receipts: &receipts, now }, cause);
+        match self.kind.poison {
+            Poison::Skip => tracing::warn!(%entity, sequence, cause, "an envelope is skipped to the dead letters"),
+            Poison::Park | Poison::Block => {
+                tracing::error!(alarm = "dead-letter", %entity, sequence, cause, "an envelope is parked in the dead letters");
+            }
+        }
+        self.commit(batch).await
+    }
+
+    async fn commit(&mut self, batch: Batch) -> Result<Option<End>, StepError> {
+        let ending = self.ending(&batch);
+        self.rounds = self.rounds.saturating_sub(1);
+        if matches!(batch.stop, Some(Stop::Fault(_))) {
+            self.alone = Some(self.image.first() + batch.taken as u64);
+        }
+        let write = Commit { image: &self.image, batch: &batch, me: self.me, ending };
+        let committed = commit(self.host, write, self.budget.deadline).await?;
+        if let Committed::Applied(_) = &committed {
+            self.publish(&batch).await;
+        }
+        let done = (ending != Ending::Keep).then_some(End::Released);
+        Ok(self.take_up(committed, done))
+    }
+
+    fn ending(&self, batch: &Batch) -> Ending {
+        let all = batch.taken == self.image.queue.len();
+        match (all && !self.busy && batch.outgoing.is_empty(), self.rounds == 0) {
+            (_, true) => Ending::HandOver,
+            (false, false) => Ending::Keep,
+            (true, false) if self.image.outbox.is_empty() => Ending::Release,
+            (true, false) => Ending::Leave,
+        }
+    }
+
+    /// Tells whoever waits, and pushes what is to be pushed: only now that it is durable.
+    async fn publish(&self, batch: &Batch) {
+        for (sequence, recent) in (self.image.first()..).zip(&batch.recent) {
+            self.host.waiting().settle(recent.id, &recent.settled(sequence));
+        }
+        let pushes = batch.pushes.iter().map(|(connection, message)| self.host.push(connection, message));
+        futures::future::join_all(pushes).await;
+    }
+
+    async fn deliver(&mut self, now: Millis) -> Result<Option<End>, StepError> {
+        self.rounds = self.rounds.saturating_sub(1);
+        let stop = Millis(self.budget.deadline.0.saturating_sub(limits::FINISH_MS));
+        let mut delivery = deliver::deliver(self.host, &self.image, now, stop, self.budget.hops).await;
+        self.budget.hops = self.budget.hops.saturating_sub(u32::try_from(delivery.follow.len()).unwrap_or(u32::MAX));
+        self.follow.append(&mut delivery.follow);
+        let now = self.host.now();
+        let mut after = self.image.clone();
+        after.outbox.clone_from(&delivery.rest);
+        let ending = match next(&after, now, self.is_over(now)) {
+            Next::Finish(ending) => ending,
+            Next::Deliver | Next::Run => Ending::Keep,
+        };
+        self.settle(&delivery, ending).await
+    }
+
+    async fn settle(&mut self, delivery: &Delivery, ending: Ending) -> Result<Option<End>, StepError> {
+        let write = Settle { image: &self.image, rest: &delivery.rest, puts: &delivery.dead, me: self.me, ending };
+        let settled = settle(self.host, write, self.budget.deadline).await?;
+        let done = (ending != Ending::Keep).then_some(End::Released);
+        Ok(self.take_up(settled, done))
+    }
+
+    /// Goes on from what a write returned; `done` is how the visit ends if it was applied.
+    fn take_up(&mut self, committed: Committed, done: Option<End>) -> Option<End> {
+        match committed {
+            Committed::Applied(image) => {
+                // An earlier try of a write that ends the visit shows as applied only with the lease gone.
+                let held = image.held_by(&self.me);
+                self.image = *image;
+                done.filter(|_| !held)
+            }
+            Committed::Newcomers(image) => {
+                self.busy = true;
+                self.image = *image;
+                None
+            }
+            Committed::Lost(image) => {
+                for (sequence, recent) in image.recents() {
+                    self.host.waiting().settle(recent.id, &recent.settled(sequence));
+                }
+                Some(End::Lost)
+            }
+        }
+    }
+}
