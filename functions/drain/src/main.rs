@@ -1,0 +1,26 @@
+//! Wiring of the function that the stream and the wakes call.
+
+use drain::queue::Queue;
+use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
+use serde_json::Value;
+use shared::envelope::Millis;
+use shared::live::{Config, connect};
+use shared::store::dynamodb;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    tracing::init_default_subscriber();
+    let sdk = dynamodb::settings().load().await;
+    let config = Config {
+        table: std::env::var("TABLE_NAME")?,
+        lease_seconds: std::env::var("LEASE_SECONDS").ok().map(|seconds| seconds.parse()).transpose()?,
+        connections: std::env::var("CONNECTIONS_URL").ok().filter(|url| !url.is_empty()),
+    };
+    let host = &connect(&sdk, config).await;
+    let wakes = &Queue::new(aws_sdk_sqs::Client::new(&sdk), std::env::var("WAKE_QUEUE_URL")?);
+    run(service_fn(async |event: LambdaEvent<Value>| {
+        let deadline = Millis(event.context.deadline);
+        Ok::<_, Error>(drain::handle(host, wakes, event.payload, deadline).await?)
+    }))
+    .await
+}

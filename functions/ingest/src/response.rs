@@ -1,0 +1,87 @@
+//! From receipts to an answer.
+
+use shared::actors::counter::Reply;
+use shared::client::Receipted;
+use shared::envelope::{EntityId, EventId};
+use shared::http::answer::{Answer, CounterAnswer, ReceiptAnswer, WebhookAnswer};
+use shared::http::problem::Problem;
+use shared::mailbox::view::Standing;
+use shared::outcome::{Outcome, Settled};
+
+use crate::request::{Dialect, PostRequest};
+
+/// Answers a post.
+#[must_use]
+pub fn write(posting: &PostRequest, receipts: Vec<Receipted>) -> Answer {
+    if posting.dialect == Dialect::Events {
+        return events(receipts);
+    }
+    // One event was posted, so there is one receipt.
+    match receipts.into_iter().next() {
+        Some(receipted) => event(posting, receipted),
+        None => Problem::invalid("there was no event").answer(),
+    }
+}
+
+fn events(receipts: Vec<Receipted>) -> Answer {
+    let done = receipts.iter().all(|receipted| !matches!(receipted.standing, Standing::Queued { .. }));
+    let replayed = receipts.iter().all(|receipted| matches!(&receipted.standing, Standing::Settled(s) if s.replayed));
+    let receipts: Vec<_> = receipts.into_iter().filter_map(ReceiptAnswer::of).collect();
+    marked(Answer::json(if done { 200 } else { 202 }, &receipts), replayed)
+}
+
+fn event(posting: &PostRequest, receipted: Receipted) -> Answer {
+    let Receipted { event, standing } = receipted;
+    match standing {
+        Standing::Settled(settled) => {
+            let replayed = settled.replayed;
+            marked(ended(posting, settled), replayed)
+        }
+        Standing::Dead { cause } => failed(event, &cause),
+        standing @ (Standing::Queued { .. } | Standing::Forgotten | Standing::Never) => {
+            let receipt = ReceiptAnswer::new(event, standing);
+            Answer::json(202, &receipt).header("location", &location(&posting.entity, event))
+        }
+    }
+}
+
+fn ended(posting: &PostRequest, settled: Settled) -> Answer {
+    let Settled { event, outcome, .. } = &settled;
+    match (outcome, posting.dialect) {
+        (Outcome::Rejected(rejection), _) => {
+            Problem::rejected(rejection.clone()).with("event_id", event.to_string()).answer()
+        }
+        (Outcome::Dead(cause), _) => failed(*event, cause),
+        (Outcome::Reply(_), Dialect::Event | Dialect::Events) => {
+            Answer::json(200, &ReceiptAnswer::new(*event, Standing::Settled(settled)))
+        }
+        (Outcome::Reply(reply), dialect) => match serde_json::from_value(reply.clone()) {
+            Ok(Reply { value }) => counter(dialect, posting.entity.id(), value, *event),
+            Err(error) => failed(*event, &format!("the reply is not a counter's: {error}")),
+        },
+    }
+}
+
+fn counter(dialect: Dialect, id: &str, value: i64, event: EventId) -> Answer {
+    let id = id.to_owned();
+    match dialect {
+        Dialect::Webhook => {
+            Answer::json(200, &WebhookAnswer { user_id: id, counter: value, event_id: event.to_string() })
+        }
+        Dialect::Counter | Dialect::Event | Dialect::Events => {
+            Answer::json(200, &CounterAnswer { counter_id: id, value })
+        }
+    }
+}
+
+fn failed(event: EventId, cause: &str) -> Answer {
+    Problem::dead(cause).with("event_id", event.to_string()).with("sequence", event.sequence).answer()
+}
+
+fn marked(answer: Answer, replayed: bool) -> Answer {
+    if replayed { answer.header("idempotency-replayed", "true") } else { answer }
+}
+
+fn location(entity: &EntityId, event: EventId) -> String {
+    format!("/entities/{entity}/events/{event}")
+}

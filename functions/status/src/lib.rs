@@ -1,0 +1,159 @@
+//! The function that reads, and that answers whatever no route takes. It never writes.
+
+pub mod pages;
+
+use lambda_http::http::Response;
+use lambda_http::{Body, Request};
+use shared::actor::Actor;
+use shared::actors::counter::{self, Counter};
+use shared::envelope::{EntityId, EventId};
+use shared::host::Host;
+use shared::http::answer::{
+    Answer, CounterAnswer, EntityAnswer, HealthAnswer, LockAnswer, PendingAnswer, ReceiptAnswer, UserAnswer,
+};
+use shared::http::openapi;
+use shared::http::problem::Problem;
+use shared::http::routes::{Endpoint, Found, Params, find};
+use shared::mailbox::image::Mailbox;
+use shared::mailbox::view;
+use shared::registry::Kind;
+use shared::store::Consistency;
+
+use crate::pages::Paging;
+
+/// Answers one request.
+pub async fn handle<H: Host>(host: &H, request: Request) -> Response<Body> {
+    let mut answer = match answer(host, &request).await {
+        Ok(answer) => answer,
+        Err(problem) => problem.answer(),
+    };
+    if request.method() == "HEAD" {
+        answer.body.clear();
+    }
+    answer.into_response().map(Body::from)
+}
+
+async fn answer<H: Host>(host: &H, request: &Request) -> Result<Answer, Problem> {
+    let (method, path) = (request.method().as_str(), request.uri().path());
+    let query = request.uri().query().unwrap_or_default();
+    let (route, params) = match find(method, path) {
+        Found::Route(route, params) => (route, params),
+        Found::WrongMethod(allowed) if method == "OPTIONS" => {
+            return Ok(Answer { status: 204, headers: vec![("allow", allowed)], body: String::new() });
+        }
+        Found::WrongMethod(allowed) => return Err(Problem::wrong_method(method, &allowed)),
+        Found::Nowhere => return Err(Problem::unknown_path(path)),
+    };
+    match route.endpoint {
+        Endpoint::Users => users(host, query).await,
+        Endpoint::List => list(host, &params, query).await,
+        endpoint => {
+            pages::none(query)?;
+            one(host, endpoint, &params, method).await
+        }
+    }
+}
+
+async fn one<H: Host>(host: &H, endpoint: Endpoint, params: &Params, method: &str) -> Result<Answer, Problem> {
+    match endpoint {
+        Endpoint::Counter => counter(host, params).await,
+        Endpoint::Entity => entity(host, params).await,
+        Endpoint::Event => event(host, params).await,
+        Endpoint::Health => health(host).await,
+        Endpoint::OpenApi => Ok(Answer::json(200, &openapi::document()).header("cache-control", "max-age=60")),
+        Endpoint::Users | Endpoint::List | Endpoint::Webhook | Endpoint::Increment | Endpoint::Post => {
+            // API Gateway sends these to `ingest`.
+            Err(Problem::wrong_method(method, "GET, POST"))
+        }
+    }
+}
+
+async fn users<H: Host>(host: &H, query: &str) -> Result<Answer, Problem> {
+    let (user, paging) = Paging::read(query, &["user_id"])?;
+    let Some(user) = user else {
+        return pages::users(host, Counter::KIND, &paging).await;
+    };
+    let entity = EntityId::new(Counter::KIND, &user)?;
+    let image = view::mailbox(host, &entity, Consistency::Strong).await?;
+    let image = image.ok_or_else(|| Problem::unknown_entity(&entity))?;
+    Ok(Answer::json(200, &user_answer(host, &image)?))
+}
+
+/// A counter with its queue and its lock, as `/status` shows it.
+///
+/// # Errors
+/// A problem when the stored state cannot be read.
+pub fn user_answer<H: Host>(host: &H, image: &Mailbox) -> Result<UserAnswer, Problem> {
+    let counter = state(host, image)?.get("value").and_then(serde_json::Value::as_i64).unwrap_or_default();
+    let pending = (image.first()..).zip(&image.queue).filter_map(|(sequence, envelope)| {
+        let counter::Command::Increment(increment) = serde_json::from_str(&envelope.body).ok()?;
+        let event_id = EventId { sequence, id: envelope.id }.to_string();
+        Some(PendingAnswer { event_id, delta: increment.amount })
+    });
+    Ok(UserAnswer {
+        user_id: image.entity.id().to_owned(),
+        counter,
+        pending: pending.collect(),
+        lock: image.lease.as_ref().map(LockAnswer::new),
+    })
+}
+
+/// The state of an entity as readers see it.
+///
+/// # Errors
+/// A problem when it cannot be read.
+pub fn state<H: Host>(host: &H, image: &Mailbox) -> Result<serde_json::Value, Problem> {
+    let stage = known(host, image.entity.kind())?.stage(image.stored());
+    let view =
+        stage.map_err(|error| error.to_string()).and_then(|stage| stage.view().map_err(|fault| fault.to_string()));
+    view.map_err(|damage| {
+        let damage = shared::mailbox::image::Damaged(damage);
+        shared::mailbox::StepError::Damaged { entity: image.entity.clone(), damage }.into()
+    })
+}
+
+/// A kind by its name.
+///
+/// # Errors
+/// A problem when there is no such kind.
+pub fn known<'a, H: Host>(host: &'a H, kind: &str) -> Result<&'a Kind, Problem> {
+    let names = || host.registry().names().collect::<Vec<_>>().join(", ");
+    host.registry().kind(kind).ok_or_else(|| Problem::unknown_kind(kind, &names()))
+}
+
+async fn list<H: Host>(host: &H, params: &Params, query: &str) -> Result<Answer, Problem> {
+    let (_, paging) = Paging::read(query, &[])?;
+    pages::entities(host, known(host, params.get("kind"))?.name, &paging).await
+}
+
+async fn counter<H: Host>(host: &H, params: &Params) -> Result<Answer, Problem> {
+    let entity = EntityId::new(Counter::KIND, params.get("id"))?;
+    let value = match view::mailbox(host, &entity, Consistency::Strong).await? {
+        None => 0,
+        Some(image) => user_answer(host, &image)?.counter,
+    };
+    Ok(Answer::json(200, &CounterAnswer { counter_id: entity.id().to_owned(), value }))
+}
+
+async fn entity<H: Host>(host: &H, params: &Params) -> Result<Answer, Problem> {
+    let entity = EntityId::new(known(host, params.get("kind"))?.name, params.get("id"))?;
+    let image = view::mailbox(host, &entity, Consistency::Strong).await?;
+    let image = image.ok_or_else(|| Problem::unknown_entity(&entity))?;
+    Ok(Answer::json(200, &EntityAnswer::new(&image, state(host, &image)?)))
+}
+
+async fn event<H: Host>(host: &H, params: &Params) -> Result<Answer, Problem> {
+    let entity = EntityId::new(known(host, params.get("kind"))?.name, params.get("id"))?;
+    let unknown = || Problem::unknown_event(params.get("event_id"));
+    let event: EventId = params.get("event_id").parse().map_err(|_| unknown())?;
+    let standing = view::event(host, &entity, event).await?;
+    let receipt = ReceiptAnswer::new(event, standing).ok_or_else(unknown)?;
+    Ok(Answer::json(200, &receipt))
+}
+
+async fn health<H: Host>(host: &H) -> Result<Answer, Problem> {
+    // An entity that cannot exist: what counts is that the table answers.
+    let probe = shared::store::Key::new("leasebox/health", shared::table::MAILBOX);
+    shared::store::Store::get(host.store(), probe, Consistency::Eventual).await?;
+    Ok(Answer::json(200, &HealthAnswer { status: "ok".to_owned() }))
+}

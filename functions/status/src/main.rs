@@ -1,0 +1,14 @@
+//! Wiring of the function that reads.
+
+use lambda_http::{Error, Request, run, service_fn, tracing};
+use shared::live::{Config, connect};
+use shared::store::dynamodb;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    tracing::init_default_subscriber();
+    let sdk = dynamodb::settings().load().await;
+    let config = Config { table: std::env::var("TABLE_NAME")?, lease_seconds: None, connections: None };
+    let host = &connect(&sdk, config).await;
+    run(service_fn(async |request: Request| Ok::<_, Error>(status::handle(host, request).await))).await
+}
