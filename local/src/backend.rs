@@ -1,0 +1,124 @@
+//! Where the state is: a data directory, and the embedded database or one that is given.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::data_dir::{DataDir, DataDirError};
+use crate::database::{Database, DatabaseError, Serving};
+
+/// Where to keep what this process writes.
+#[derive(Debug, Clone)]
+pub enum Keep {
+    /// In this directory, across restarts.
+    In(PathBuf),
+    /// Nowhere: in memory, and in a temporary directory that is deleted at the end.
+    Nothing,
+}
+
+/// Which database to use.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// The embedded one, served on this address (port 0: a free one).
+    Embedded(SocketAddr),
+    /// The one at this endpoint URL.
+    Endpoint(String),
+}
+
+/// Why there is no backend.
+#[derive(Debug, thiserror::Error)]
+pub enum BackendError {
+    /// The data directory is taken or unusable.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// The embedded database does not start.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+}
+
+/// An open data directory and a database that answers.
+pub struct Backend {
+    /// The database, when it is embedded. It is declared first, to be closed before the directory is
+    /// given back.
+    serving: Option<Serving>,
+    endpoint: String,
+    dir: DataDir,
+}
+
+impl Backend {
+    /// Takes the data directory, and starts the database when it is the embedded one.
+    pub async fn start(keep: &Keep, source: &Source) -> Result<Self, BackendError> {
+        let dir = match keep {
+            Keep::In(path) => DataDir::open(path)?,
+            Keep::Nothing => DataDir::temporary()?,
+        };
+        let address = match source {
+            Source::Endpoint(endpoint) => {
+                return Ok(Self { serving: None, endpoint: endpoint.clone(), dir });
+            }
+            Source::Embedded(address) => *address,
+        };
+        let database = match keep {
+            Keep::In(_) => Database::open(dir.path())?,
+            Keep::Nothing => Database::in_memory()?,
+        };
+        let serving = database.serve(address).await?;
+        Ok(Self { endpoint: serving.endpoint(), serving: Some(serving), dir })
+    }
+
+    /// The database's endpoint URL.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// The data directory.
+    pub fn dir(&self) -> &DataDir {
+        &self.dir
+    }
+
+    /// The embedded database, if it is that.
+    pub fn embedded(&self) -> Option<&Database> {
+        self.serving.as_ref().map(Serving::database)
+    }
+
+    /// Finishes the database's requests in hand and closes everything.
+    pub async fn stop(self) {
+        if let Some(serving) = self.serving {
+            serving.stop().await;
+        }
+    }
+}
+
+/// Whether an address cannot be served because this machine does not have it.
+pub fn is_missing_address(error: &BackendError) -> bool {
+    let BackendError::Database(DatabaseError::Serve { cause, .. }) = error else {
+        return false;
+    };
+    cause.kind() == io::ErrorKind::AddrNotAvailable
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOOPBACK: &str = "127.0.0.1:0";
+
+    #[tokio::test]
+    async fn a_data_directory_is_free_again_after_the_stop() {
+        let dir = tempfile::tempdir().unwrap();
+        let keep = Keep::In(dir.path().to_owned());
+        let source = Source::Embedded(LOOPBACK.parse().unwrap());
+        let backend = Backend::start(&keep, &source).await.unwrap();
+        let refused = Backend::start(&keep, &source).await.err().unwrap();
+        assert!(refused.to_string().contains("in use by another process"), "{refused}");
+        backend.stop().await;
+        Backend::start(&keep, &source).await.unwrap().stop().await;
+    }
+
+    #[tokio::test]
+    async fn an_address_of_another_machine_is_told() {
+        let source = Source::Embedded("192.0.2.1:0".parse().unwrap());
+        let refused = Backend::start(&Keep::Nothing, &source).await.err().unwrap();
+        assert!(is_missing_address(&refused), "{refused}");
+    }
+}

@@ -1,0 +1,67 @@
+//! HTTP in front of the functions: each request goes to the very handler that API Gateway would call.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use lambda_http::Body as LambdaBody;
+use shared::client::Client;
+use shared::host::Host;
+use shared::http::problem::Problem;
+use shared::http::routes::{Found, Function, find};
+use shared::limits;
+use tokio_util::task::TaskTracker;
+
+/// What Lambda takes of a request's body, in bytes.
+const LAMBDA_BODY: usize = 6 * 1024 * 1024;
+
+/// A router that hands every request to its function. As on Lambda, an invocation that has begun ends in its own time,
+/// also when its caller hangs up; `invocations` keeps count of them.
+pub fn router<H: Host>(client: Client<H>, invocations: TaskTracker) -> Router {
+    Router::new().fallback(serve::<H>).with_state(Front { client: Arc::new(client), invocations })
+}
+
+struct Front<H> {
+    client: Arc<Client<H>>,
+    invocations: TaskTracker,
+}
+
+impl<H> Clone for Front<H> {
+    fn clone(&self) -> Self {
+        Self { client: Arc::clone(&self.client), invocations: self.invocations.clone() }
+    }
+}
+
+async fn serve<H: Host>(State(front): State<Front<H>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(bytes) = to_bytes(body, LAMBDA_BODY).await else {
+        let problem = Problem::too_large("the body", LAMBDA_BODY + 1, limits::BODY_BYTES);
+        return problem.answer().into_response().map(Body::from);
+    };
+    let request = lambda_http::Request::from_parts(parts, LambdaBody::Binary(bytes.to_vec()));
+    match front.invocations.spawn(invoke(front.client, request)).await {
+        Ok(response) => response.map(|body| Body::from(body.to_vec())),
+        Err(error) => {
+            tracing::error!(%error, "an invocation ended without an answer");
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::BAD_GATEWAY;
+            response
+        }
+    }
+}
+
+async fn invoke<H: Host>(client: Arc<Client<H>>, request: lambda_http::Request) -> lambda_http::Response<LambdaBody> {
+    let posts = match find(request.method().as_str(), request.uri().path()) {
+        Found::Route(route, _) => route.function == Function::Ingest,
+        Found::WrongMethod(_) | Found::Nowhere => false,
+    };
+    if posts {
+        let deadline = client.host().now().plus(limits::FUNCTION_TIMEOUT_MS);
+        ingest::handle(&client, request, deadline).await
+    } else {
+        status::handle(client.host(), request).await
+    }
+}

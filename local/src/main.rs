@@ -1,0 +1,57 @@
+//! The command line of `leasebox`.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use local::connect::{Identity, connect};
+use local::{sam, serve, shutdown};
+use shared::live::machine_time;
+use tracing_subscriber::EnvFilter;
+
+/// Actors on Lambda and DynamoDB, all in one process.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(subcommand)]
+    mode: Option<Mode>,
+    #[command(flatten)]
+    serve: serve::Options,
+}
+
+#[derive(Debug, Subcommand)]
+enum Mode {
+    /// Serve what `sam local` lacks: the database, the wake queue, and the stream.
+    Sam(sam::Options),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,dynoxide=error"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let given = std::env::var_os("AWS_ACCESS_KEY_ID").is_some();
+    let identity = if given { Identity::Environment } else { Identity::Anyone };
+    match run(arguments, identity).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("leasebox: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments, identity: Identity) -> Result<(), Box<dyn std::error::Error>> {
+    let stop = async {
+        if let Err(error) = shutdown::signal().await {
+            tracing::error!(%error, "the signal to stop cannot be awaited");
+        }
+    };
+    match arguments.mode {
+        None => serve::run(arguments.serve, async |endpoint: &str| connect(endpoint, identity).await, stop).await?,
+        Some(Mode::Sam(options)) => {
+            let clients = async |endpoint: &str| connect(endpoint, identity).await.clients;
+            sam::run(options, clients, || machine_time().0, stop).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! The environment of the functions' containers, as `sam local --env-vars` reads it.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::sqs;
+
+/// The functions, by their names in the template.
+const FUNCTIONS: [&str; 3] = ["IngestFunction", "DrainFunction", "StatusFunction"];
+
+/// What the functions are told. SAM passes on only what the template declares for a function.
+#[derive(Debug)]
+pub struct Environment {
+    /// The database's endpoint URL.
+    pub dynamodb: String,
+    /// The wake queue's endpoint URL.
+    pub queue: String,
+    table: String,
+}
+
+impl Environment {
+    /// The environment for these endpoints.
+    pub fn new(dynamodb: &str, queue: &str, table: &str) -> Self {
+        let (dynamodb, queue, table) = (dynamodb.to_owned(), queue.to_owned(), table.to_owned());
+        Self { dynamodb, queue, table }
+    }
+
+    /// Writes the file, and the directory that it is in.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        let temporary = path.with_extension("new");
+        fs::write(&temporary, format!("{:#}\n", self.to_json()))?;
+        fs::rename(temporary, path)
+    }
+
+    fn to_json(&self) -> Value {
+        let variables = json!({
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_ENDPOINT_URL_DYNAMODB": self.dynamodb,
+            "AWS_ENDPOINT_URL_SQS": self.queue,
+            "AWS_REGION": "us-east-1",
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "TABLE_NAME": self.table,
+            "WAKE_QUEUE_URL": sqs::queue_url(&self.queue),
+        });
+        FUNCTIONS.map(|function| (function.to_owned(), variables.clone())).into_iter().collect()
+    }
+}

@@ -1,0 +1,213 @@
+//! `leasebox`: the three functions, the database, the stream and the wakes, in one process.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use shared::actors;
+use shared::client::Client;
+use shared::host::Host;
+use shared::limits;
+use shared::live::{Clock, Live, machine_time};
+use shared::push::Pushes;
+use shared::registry::Registry;
+use shared::store::dynamodb::DynamoDb;
+use shared::wake::{Wake, WakeError};
+use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
+
+use crate::backend::{Backend, BackendError, Keep, Source};
+use crate::consumer::{BatchResponse, Consumer, DeliveryError};
+use crate::feeding::{Feed, FeedingError};
+use crate::front;
+use crate::pump::{Clients, Settings};
+use crate::table::{self, TableError};
+use crate::wakes::Wakes;
+
+/// The options of `leasebox`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {
+    /// Where state is kept across restarts.
+    #[arg(long, value_name = "DIR", default_value = ".leasebox/data")]
+    pub data: PathBuf,
+    /// Keep state in memory only.
+    #[arg(long, conflicts_with = "data")]
+    pub ephemeral: bool,
+    /// The address to serve on.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub bind: IpAddr,
+    /// The port to serve on; 0 takes a free one.
+    #[arg(long, default_value_t = 3000)]
+    pub port: u16,
+    /// Another DynamoDB, instead of the embedded one.
+    #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL_DYNAMODB")]
+    pub endpoint: Option<String>,
+    /// The table's name.
+    #[arg(long, value_name = "NAME", default_value = "leasebox")]
+    pub table: String,
+    /// How long a holder may keep an entity without renewing, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = limits::LEASE_MS / 1000)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub lease: u64,
+}
+
+/// Why the server does not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The directory or the database is not usable.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// The table is not usable.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The feeding does not start.
+    #[error(transparent)]
+    Feeding(#[from] FeedingError),
+    /// The address is taken, or not this machine's.
+    #[error("{address} cannot be served: {cause}; pass --port with another one")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// The server, or the stream's pump, ended by itself.
+    #[error("the server ended: {0}")]
+    Ended(#[from] io::Error),
+}
+
+/// How the SDK reaches a database.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    /// The store.
+    pub config: aws_config::SdkConfig,
+    /// The clients of tables and streams.
+    pub clients: Clients,
+}
+
+/// `drain`, called in this process.
+struct Drain<H> {
+    host: H,
+    wakes: Wakes,
+}
+
+impl<H: Host> Consumer for Drain<H> {
+    async fn deliver(&self, event: Value) -> Result<BatchResponse, DeliveryError> {
+        let deadline = self.host.now().plus(limits::FUNCTION_TIMEOUT_MS);
+        let response = drain::handle(&self.host, &self.wakes, event, deadline).await;
+        response
+            .map(|answer| BatchResponse::from_json(&answer))
+            .map_err(|error| DeliveryError::Failed(error.to_string()))
+    }
+}
+
+impl shared::wake::Wakes for Wakes {
+    async fn wake(&self, wake: &Wake, delay_ms: u64) -> Result<(), WakeError> {
+        let body = serde_json::to_string(wake).map_err(|error| WakeError(error.to_string()))?;
+        self.send(body, Duration::from_millis(delay_ms));
+        Ok(())
+    }
+}
+
+/// Runs with the project's own kinds until `stop` returns; what is in hand then is finished. `connect` makes the SDK's
+/// configuration for an endpoint.
+///
+/// # Errors
+/// When something that is needed is not there, or ends by itself.
+pub async fn run(
+    options: Options,
+    connect: impl AsyncFn(&str) -> Connection,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServeError> {
+    let server = Server::start(options, actors::registry(), connect).await?;
+    server.announce();
+    server.run(stop).await
+}
+
+/// A server that listens and is not yet answering.
+pub struct Server {
+    backend: Backend,
+    feed: Feed,
+    host: Live<DynamoDb>,
+    listener: TcpListener,
+    address: SocketAddr,
+    kept: Option<PathBuf>,
+}
+
+impl Server {
+    /// Opens the database, makes the table and takes the port.
+    ///
+    /// # Errors
+    /// When one of these is not to be had.
+    pub async fn start(
+        options: Options,
+        registry: Registry,
+        connect: impl AsyncFn(&str) -> Connection,
+    ) -> Result<Self, ServeError> {
+        let address = SocketAddr::new(options.bind, options.port);
+        let listener = TcpListener::bind(address).await.map_err(|cause| ServeError::Listen { address, cause })?;
+        let keep = if options.ephemeral { Keep::Nothing } else { Keep::In(options.data.clone()) };
+        let source = match &options.endpoint {
+            Some(endpoint) => Source::Endpoint(endpoint.clone()),
+            None => Source::Embedded(SocketAddr::from(([127, 0, 0, 1], 0))),
+        };
+        let backend = Backend::start(&keep, &source).await?;
+        let Connection { config, clients } = connect(backend.endpoint()).await;
+        table::ensure(&clients.dynamodb, &options.table).await?;
+        let feed = Feed::new(clients, &options.table, || machine_time().0);
+        let settings = limits::Settings { lease_ms: options.lease * 1000, ..limits::Settings::default() };
+        let store = DynamoDb::new(&config, &options.table);
+        let host = Live::new(store, registry, settings, Pushes::Nowhere, Clock::machine());
+        let address = listener.local_addr()?;
+        let kept = (!options.ephemeral).then_some(options.data);
+        Ok(Self { backend, feed, host, listener, address, kept })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until `stop` returns, and finishes what is in hand then.
+    ///
+    /// # Errors
+    /// When the listener or the pump ends by itself.
+    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
+        let drain = Arc::new(Drain { host: self.host.clone(), wakes: self.feed.wakes.clone() });
+        let mut feeding = self.feed.start(&self.backend, drain, Settings::default())?;
+        let invocations = TaskTracker::new();
+        let router = front::router(Client::new(self.host), invocations.clone());
+        let served = axum::serve(self.listener, router).with_graceful_shutdown(stop);
+        let ended = tokio::select! {
+            served = served => served,
+            error = feeding.failed() => return Err(error.into()),
+        };
+        invocations.close();
+        invocations.wait().await;
+        feeding.stop().await?;
+        self.backend.stop().await;
+        Ok(ended?)
+    }
+
+    /// Says what to type next.
+    fn announce(&self) {
+        let base = format!("http://{}", self.address).replace("127.0.0.1", "localhost");
+        println!("Leasebox listens on {base}");
+        println!("  database   {}", self.backend.endpoint());
+        match &self.kept {
+            Some(directory) => println!("  state      {}", directory.display()),
+            None => println!("  state      in memory: it is gone when this ends"),
+        }
+        println!();
+        println!("Now type, in another terminal:");
+        println!("  curl '{base}/webhook?user_id=alice&delta=5'");
+        println!("  curl '{base}/status?user_id=alice'");
+        println!("  curl -X POST {base}/counter/my-counter/increment -d '{{\"amount\": 5}}'");
+        println!("  curl {base}/openapi.json");
+        println!();
+        println!("Ctrl-C finishes what is in hand.");
+    }
+}

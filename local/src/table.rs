@@ -1,0 +1,174 @@
+//! The table, as the template declares it, on an endpoint that has no CloudFormation.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata};
+use aws_sdk_dynamodb::operation::create_table::builders::CreateTableFluentBuilder;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
+    ScalarAttributeType, StreamSpecification, StreamViewType, TableDescription, TableStatus, TimeToLiveSpecification,
+    TimeToLiveStatus,
+};
+
+/// How long a new table may take to become active.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Why the table is not there.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// The database refused a call.
+    #[error("{call} of table {table}: {cause}")]
+    Refused {
+        /// The API's operation.
+        call: &'static str,
+        /// The table.
+        table: String,
+        /// What the SDK said.
+        cause: String,
+    },
+    /// There is a table of this name, and it is another one.
+    #[error("table {table} exists, but {what}; use another database or another table name")]
+    Different {
+        /// The table.
+        table: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// It does not become active.
+    #[error("table {0} did not become active within {PATIENCE:?}")]
+    Inactive(String),
+}
+
+/// Makes sure that the table exists and is active, with its index, its stream and its time to live.
+/// Callers may race: whoever comes second finds it there.
+pub async fn ensure(client: &Client, table: &str) -> Result<(), TableError> {
+    match create(client, table)?.send().await {
+        Ok(_) => {}
+        Err(error) if error.code() == Some("ResourceInUseException") => {}
+        Err(error) => return Err(refused("CreateTable", table, &error)),
+    }
+    let described = tokio::time::timeout(PATIENCE, wait_until_active(client, table)).await;
+    let described = described.map_err(|_| TableError::Inactive(table.to_owned()))??;
+    check(table, &described)?;
+    enable_time_to_live(client, table).await
+}
+
+fn create(client: &Client, table: &str) -> Result<CreateTableFluentBuilder, TableError> {
+    let incomplete = |error: aws_sdk_dynamodb::error::BuildError| TableError::Refused {
+        call: "CreateTable",
+        table: table.to_owned(),
+        cause: error.to_string(),
+    };
+    let attribute = |name: &str| {
+        let attribute = AttributeDefinition::builder().attribute_name(name);
+        attribute.attribute_type(ScalarAttributeType::S).build().map_err(incomplete)
+    };
+    let key = |name: &str, kind: KeyType| {
+        let key = KeySchemaElement::builder().attribute_name(name);
+        key.key_type(kind).build().map_err(incomplete)
+    };
+    let keys_only = Projection::builder().projection_type(ProjectionType::KeysOnly).build();
+    let directory = GlobalSecondaryIndex::builder()
+        .index_name("directory")
+        .key_schema(key("kind", KeyType::Hash)?)
+        .key_schema(key("pk", KeyType::Range)?)
+        .projection(keys_only);
+    let stream = StreamSpecification::builder().stream_enabled(true).stream_view_type(StreamViewType::NewImage);
+    let request = client.create_table().table_name(table);
+    Ok(request
+        .billing_mode(BillingMode::PayPerRequest)
+        .attribute_definitions(attribute("pk")?)
+        .attribute_definitions(attribute("sk")?)
+        .attribute_definitions(attribute("kind")?)
+        .key_schema(key("pk", KeyType::Hash)?)
+        .key_schema(key("sk", KeyType::Range)?)
+        .global_secondary_indexes(directory.build().map_err(incomplete)?)
+        .stream_specification(stream.build().map_err(incomplete)?))
+}
+
+async fn wait_until_active(client: &Client, table: &str) -> Result<TableDescription, TableError> {
+    loop {
+        let answer = client.describe_table().table_name(table).send().await;
+        let answer = answer.map_err(|error| refused("DescribeTable", table, &error))?;
+        match answer.table {
+            Some(described) if described.table_status == Some(TableStatus::Active) => {
+                return Ok(described);
+            }
+            _ => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
+/// A table that somebody else made may lack what the system relies on.
+fn check(table: &str, described: &TableDescription) -> Result<(), TableError> {
+    let different = |what| Err(TableError::Different { table: table.to_owned(), what });
+    let keys = described.key_schema().iter().map(KeySchemaElement::attribute_name);
+    if !keys.eq(["pk", "sk"]) {
+        return different("its key is not pk and sk");
+    }
+    let mut indexes = described.global_secondary_indexes().iter();
+    if !indexes.any(|index| index.index_name() == Some("directory")) {
+        return different("it has no index `directory`");
+    }
+    let view = described.stream_specification().and_then(|stream| stream.stream_view_type());
+    if !matches!(view, Some(StreamViewType::NewImage | StreamViewType::NewAndOldImages)) {
+        return different("it has no stream of new images");
+    }
+    Ok(())
+}
+
+async fn enable_time_to_live(client: &Client, table: &str) -> Result<(), TableError> {
+    let described = client.describe_time_to_live().table_name(table).send().await;
+    let described = described.map_err(|error| refused("DescribeTimeToLive", table, &error))?;
+    let status = described.time_to_live_description.and_then(|ttl| ttl.time_to_live_status);
+    if matches!(status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)) {
+        return Ok(());
+    }
+    let ttl = TimeToLiveSpecification::builder().attribute_name("ttl").enabled(true).build();
+    let ttl = ttl.map_err(|error| refused("UpdateTimeToLive", table, &error))?;
+    let updated = client.update_time_to_live().table_name(table);
+    match updated.time_to_live_specification(ttl).send().await {
+        Ok(_) => Ok(()),
+        // Somebody else enabled it between the two calls.
+        Err(error) if error.message().is_some_and(|said| said.contains("already enabled")) => Ok(()),
+        Err(error) => Err(refused("UpdateTimeToLive", table, &error)),
+    }
+}
+
+fn refused<E>(call: &'static str, table: &str, error: E) -> TableError
+where
+    E: std::error::Error,
+{
+    let (table, cause) = (table.to_owned(), DisplayErrorContext(error).to_string());
+    TableError::Refused { call, table, cause }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::World;
+
+    #[tokio::test]
+    async fn whoever_comes_second_finds_it_there() {
+        let world = World::new().await;
+        let clients = world.clients();
+        let (first, second) = tokio::join!(ensure(&clients.dynamodb, "mine"), ensure(&clients.dynamodb, "mine"));
+        first.unwrap();
+        second.unwrap();
+        let described = clients.dynamodb.describe_time_to_live().table_name("mine").send().await;
+        let ttl = described.unwrap().time_to_live_description.unwrap();
+        assert_eq!(ttl.attribute_name(), Some("ttl"));
+        assert_eq!(ttl.time_to_live_status(), Some(&TimeToLiveStatus::Enabled));
+    }
+
+    #[tokio::test]
+    async fn another_table_of_the_same_name_is_refused() {
+        let world = World::new().await;
+        let client = world.clients().dynamodb;
+        let create = create(&client, "other").unwrap().set_stream_specification(None);
+        create.send().await.unwrap();
+        let refused = ensure(&client, "other").await.unwrap_err();
+        assert!(refused.to_string().contains("no stream of new images"), "{refused}");
+    }
+}
