@@ -1,0 +1,90 @@
+//! A store that counts what it is asked for, in DynamoDB's units.
+
+use std::sync::{Arc, Mutex};
+
+use serde_dynamo::Item;
+use shared::store::{Consistency, Consumed, Key, Page, Query, Store, StoreError, Transaction, Update, Written};
+use shared::table;
+
+/// Counts around another store.
+#[derive(Clone, Debug)]
+pub struct Meter<S> {
+    inner: S,
+    total: Arc<Mutex<Total>>,
+}
+
+/// What was consumed.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Total {
+    /// Write units, those of failed conditions included.
+    pub write: f64,
+    /// Read units.
+    pub read: f64,
+    /// Updates and transactions.
+    pub writes: u32,
+    /// Gets and queries.
+    pub reads: u32,
+    /// Of the writes, those whose condition failed.
+    pub refused: u32,
+}
+
+impl<S> Meter<S> {
+    pub fn new(inner: S) -> Self {
+        Self { inner, total: Arc::default() }
+    }
+
+    /// What was consumed since the last call.
+    pub fn take(&self) -> Total {
+        std::mem::take(&mut self.total.lock().unwrap())
+    }
+
+    fn wrote(&self, written: &Result<Written, StoreError>, factor: f64) {
+        let mut total = self.total.lock().unwrap();
+        total.writes += 1;
+        match written {
+            Ok(Written::Applied { consumed, .. }) => total.write += consumed.write,
+            // A failed condition costs what a write of the item costs, though nothing reports it.
+            Ok(Written::Refused { old, .. }) => {
+                total.refused += 1;
+                total.write += factor * old.as_ref().map_or(1.0, units);
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn read(&self, consumed: Consumed) {
+        let mut total = self.total.lock().unwrap();
+        total.reads += 1;
+        total.read += consumed.read;
+    }
+}
+
+fn units(item: &Item) -> f64 {
+    (table::item_bytes(item) as f64 / 1024.0).ceil()
+}
+
+impl<S: Store> Store for Meter<S> {
+    async fn get(&self, key: Key, consistency: Consistency) -> Result<(Option<Item>, Consumed), StoreError> {
+        let got = self.inner.get(key, consistency).await;
+        self.read(got.as_ref().map(|(_, consumed)| *consumed).unwrap_or_default());
+        got
+    }
+
+    async fn update(&self, update: Update) -> Result<Written, StoreError> {
+        let written = self.inner.update(update).await;
+        self.wrote(&written, 1.0);
+        written
+    }
+
+    async fn transact(&self, transaction: Transaction) -> Result<Written, StoreError> {
+        let written = self.inner.transact(transaction).await;
+        self.wrote(&written, 2.0);
+        written
+    }
+
+    async fn query(&self, query: Query) -> Result<Page, StoreError> {
+        let page = self.inner.query(query).await;
+        self.read(page.as_ref().map(|page| page.consumed).unwrap_or_default());
+        page
+    }
+}

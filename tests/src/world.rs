@@ -1,0 +1,201 @@
+//! One test's world: a table of its own on a real DynamoDB engine, a clock that the test moves, and the handlers.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use aws_config::SdkConfig;
+use lambda_http::http::{Method, Request};
+use local::connect::{Identity, connect};
+use local::database::{Database, Serving};
+use serde_json::{Value, json};
+use shared::actors;
+use shared::client::{Client, Mode, Receipted, Submission};
+use shared::envelope::{Draft, EntityId, Millis};
+use shared::host::Host;
+use shared::limits::{self, Settings};
+use shared::live::{Clock, Live, machine_time};
+use shared::mailbox::image::Mailbox;
+use shared::mailbox::view;
+use shared::push::Pushes;
+use shared::registry::Registry;
+use shared::store::Consistency;
+use shared::store::dynamodb::DynamoDb;
+use shared::wake::{Wake, WakeError, Wakes};
+
+use crate::meter::Meter;
+
+/// The host of a test.
+pub type TestHost = Live<Meter<DynamoDb>>;
+
+/// A table of its own, and everything that works on it.
+pub struct World {
+    pub host: TestHost,
+    pub client: Client<TestHost>,
+    pub wakes: SentWakes,
+    pub config: SdkConfig,
+    pub table: String,
+    ahead: Arc<AtomicU64>,
+}
+
+/// An answer as a client gets it.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: lambda_http::http::HeaderMap,
+    pub body: Value,
+}
+
+impl World {
+    /// A world with the project's own kinds and limits.
+    pub async fn new() -> Self {
+        Self::with(actors::registry(), Settings::default()).await
+    }
+
+    /// A world with these kinds and limits.
+    pub async fn with(registry: Registry, settings: Settings) -> Self {
+        let connection = connect(&endpoint().await, Identity::Anyone).await;
+        let table = table_name();
+        local::table::ensure(&connection.clients.dynamodb, &table).await.unwrap();
+        Self::over(connection.config, &table, registry, settings)
+    }
+
+    /// Another world over the same table, as another process would be: it shares nothing in memory.
+    pub fn again(&self, registry: Registry) -> Self {
+        Self::over(self.config.clone(), &self.table, registry, *self.host.settings())
+    }
+
+    fn over(config: SdkConfig, table: &str, registry: Registry, settings: Settings) -> Self {
+        let ahead = Arc::new(AtomicU64::new(0));
+        let by = Arc::clone(&ahead);
+        let clock = Clock::new(move || machine_time().plus(by.load(Ordering::Relaxed)));
+        let store = Meter::new(DynamoDb::new(&config, table));
+        let host = Live::new(store, registry, settings, Pushes::Nowhere, clock);
+        let client = Client::new(host.clone());
+        Self { host, client, wakes: SentWakes::default(), config, table: table.to_owned(), ahead }
+    }
+
+    /// Lets time pass, on this world's clock only.
+    pub fn advance(&self, ms: u64) {
+        self.ahead.fetch_add(ms, Ordering::Relaxed);
+    }
+
+    /// When an invocation that starts now ends.
+    pub fn deadline(&self) -> Millis {
+        self.host.now().plus(limits::FUNCTION_TIMEOUT_MS)
+    }
+
+    /// Sends an HTTP request to the function that API Gateway would send it to.
+    pub async fn http(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+        let mut request = Request::builder().method(Method::from_bytes(method.as_bytes()).unwrap()).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.call(request.body(lambda_http::Body::from(body)).unwrap()).await
+    }
+
+    /// Calls the function that serves a request.
+    pub async fn call(&self, request: lambda_http::Request) -> Reply {
+        use shared::http::routes::{Found, Function, find};
+        let found = find(request.method().as_str(), request.uri().path());
+        let response = match found {
+            Found::Route(route, _) if route.function == Function::Ingest => {
+                ingest::handle(&self.client, request, self.deadline()).await
+            }
+            _ => status::handle(&self.host, request).await,
+        };
+        let (parts, body) = response.into_parts();
+        let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        Reply { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
+    /// `GET` without headers.
+    pub async fn get(&self, path: &str) -> Reply {
+        self.http("GET", path, &[], "").await
+    }
+
+    /// `POST` without headers.
+    pub async fn post(&self, path: &str, body: &str) -> Reply {
+        self.http("POST", path, &[], body).await
+    }
+
+    /// Posts commands to an entity, below HTTP.
+    pub async fn submit(&self, entity: &EntityId, mode: Mode, bodies: &[Value]) -> Vec<Receipted> {
+        let draft = |body: &Value| Draft { body: body.to_string(), keyed: None, from: None };
+        let drafts: Vec<Draft> = bodies.iter().map(draft).collect();
+        let deadline = self.deadline();
+        self.client.submit(Submission { entity, drafts: &drafts, mode, wait_ms: 0, deadline }).await.unwrap()
+    }
+
+    /// What a stream record of this entity makes `drain` do. It brings the function's answer.
+    pub async fn stream(&self, entities: &[&EntityId]) -> Value {
+        let record = |(index, entity): (usize, &&EntityId)| {
+            json!({
+                "eventID": format!("{index}"), "eventName": "MODIFY", "eventVersion": "1.1",
+                "eventSource": "aws:dynamodb", "awsRegion": "us-east-1",
+                "dynamodb": {
+                    "ApproximateCreationDateTime": 1_790_000_000,
+                    "Keys": {"pk": {"S": entity.as_str()}, "sk": {"S": "mailbox"}},
+                    "NewImage": {"pending": {"S": "p"}},
+                    "SequenceNumber": format!("{}", 100 + index), "SizeBytes": 100, "StreamViewType": "NEW_IMAGE"
+                }
+            })
+        };
+        let records: Vec<Value> = entities.iter().enumerate().map(record).collect();
+        drain::handle(&self.host, &self.wakes, json!({"Records": records}), self.deadline()).await.unwrap()
+    }
+
+    /// Delivers a wake to `drain`.
+    pub async fn wake(&self, wake: &Wake) -> Value {
+        let body = serde_json::to_string(wake).unwrap();
+        let event = json!({"Records": [{"messageId": "m-1", "eventSource": "aws:sqs", "body": body}]});
+        drain::handle(&self.host, &self.wakes, event, self.deadline()).await.unwrap()
+    }
+
+    /// The mailbox of an entity, by a consistent read.
+    pub async fn mailbox(&self, entity: &EntityId) -> Mailbox {
+        view::mailbox(&self.host, entity, Consistency::Strong).await.unwrap().unwrap()
+    }
+}
+
+/// Wakes that were sent and that the test delivers, or not.
+#[derive(Clone, Debug, Default)]
+pub struct SentWakes(Arc<Mutex<Vec<(Wake, u64)>>>);
+
+impl SentWakes {
+    /// The wakes sent since the last call, with their delays in milliseconds.
+    pub fn take(&self) -> Vec<(Wake, u64)> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+impl Wakes for SentWakes {
+    async fn wake(&self, wake: &Wake, delay_ms: u64) -> Result<(), WakeError> {
+        self.0.lock().unwrap().push((wake.clone(), delay_ms));
+        Ok(())
+    }
+}
+
+/// An entity of a kind.
+pub fn entity(kind: &str, id: &str) -> EntityId {
+    EntityId::new(kind, id).unwrap()
+}
+
+/// Where the database of this test run is: one for all tests, which keep apart by their tables.
+pub async fn endpoint() -> String {
+    static EMBEDDED: OnceLock<Serving> = OnceLock::new();
+    if let Ok(endpoint) = std::env::var("DYNAMODB_ENDPOINT") {
+        return endpoint;
+    }
+    static STARTING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let _starting = STARTING.lock().await;
+    if EMBEDDED.get().is_none() {
+        let serving = Database::in_memory().unwrap().serve("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let _ = EMBEDDED.set(serving);
+    }
+    EMBEDDED.get().unwrap().endpoint()
+}
+
+fn table_name() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    format!("leasebox-{}-{}-{}", std::process::id(), machine_time().0, NEXT.fetch_add(1, Ordering::Relaxed))
+}
