@@ -256,10 +256,10 @@ impl<H: Host> Visit<'_, H> {
     fn ending(&self, batch: &Batch) -> Ending {
         let all = batch.taken == self.image.queue.len();
         match (all && !self.busy && batch.outgoing.is_empty(), self.rounds == 0) {
-            (_, true) => Ending::HandOver,
+            (true, _) if self.image.outbox.is_empty() => Ending::Release,
+            (true, _) => Ending::Leave,
+            (false, true) => Ending::HandOver,
             (false, false) => Ending::Keep,
-            (true, false) if self.image.outbox.is_empty() => Ending::Release,
-            (true, false) => Ending::Leave,
         }
     }
 
