@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::envelope::{EntityId, EventId, Millis};
+use crate::limits;
 
 /// One kind of entity.
 ///
@@ -183,10 +184,13 @@ impl Rejection {
 pub struct Fault(String);
 
 impl Fault {
-    /// A fault with its cause as a sentence.
+    /// A fault with its cause as a sentence, of which 1 KB is kept.
     #[must_use]
     pub fn new(cause: impl Into<String>) -> Self {
-        Self(cause.into())
+        let mut cause = cause.into();
+        // It is stored with the envelope, and must not be what makes the item too large.
+        cause.truncate(cause.floor_char_boundary(limits::CAUSE_BYTES));
+        Self(cause)
     }
 }
 

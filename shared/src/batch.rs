@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use serde_dynamo::AttributeValue;
 
 use crate::actor::{Effect, Fault, Poison};
-use crate::envelope::{Envelope, EventId, Millis};
+use crate::envelope::{Envelope, EventId, Keyed, Millis};
 use crate::limits;
 use crate::mailbox::image::{Mailbox, Recent};
 use crate::outbox::{self, Outgoing};
@@ -54,7 +54,7 @@ pub struct Input<'a> {
     pub image: &'a Mailbox,
     /// The actor.
     pub kind: &'a Kind,
-    /// The receipts in force of everything that is keyed.
+    /// The receipts of everything that is keyed.
     pub receipts: &'a Receipts,
     /// The time that receipts count from.
     pub now: Millis,
@@ -86,10 +86,10 @@ pub fn park(input: Input<'_>, cause: &str) -> Batch {
     let event = EventId { sequence: input.image.first(), id: envelope.id };
     let outcome = Outcome::Dead(cause.to_owned());
     let mut puts = vec![dead_letter(input, event, envelope, cause)];
-    if let Some(keyed) = &envelope.keyed
-        && !input.receipts.contains_key(&keyed.name)
-    {
-        puts.push(Receipt::new(keyed, event, &outcome, input.now).put(&input.image.entity, &keyed.name, input.now));
+    let in_force = |keyed: &Keyed| input.receipts.get(&keyed.name).is_some_and(|known| known.is_in_force(envelope.at));
+    if let Some(keyed) = envelope.keyed.as_ref().filter(|keyed| !in_force(keyed)) {
+        let receipt = Receipt::new(keyed, event, &outcome, input.now);
+        puts.push(receipt.put(&input.image.entity, &keyed.name, envelope.at));
     }
     Batch { taken: 1, recent: vec![Recent::new(envelope.id, &outcome)], puts, ..Batch::default() }
 }
@@ -164,7 +164,7 @@ impl<'a> Run<'a> {
         }
         if let Some(keyed) = &envelope.keyed {
             let receipt = Receipt::new(keyed, event, &outcome, self.input.now);
-            self.put(receipt.put(&self.input.image.entity, &keyed.name, self.input.now));
+            self.put(receipt.put(&self.input.image.entity, &keyed.name, envelope.at));
             self.written.insert(keyed.name.clone(), receipt);
         }
         Ok(())
@@ -173,7 +173,8 @@ impl<'a> Run<'a> {
     /// The answer to an envelope whose key was used before, also in this batch.
     fn repeated(&self, envelope: &Envelope) -> Option<Recent> {
         let keyed = envelope.keyed.as_ref()?;
-        let receipt = |name: &str| self.written.get(name).or_else(|| self.input.receipts.get(name));
+        let known = |name: &str| self.written.get(name).or_else(|| self.input.receipts.get(name));
+        let receipt = |name: &str| known(name).filter(|receipt| receipt.is_in_force(envelope.at));
         let reused = |receipt: &Receipt| receipt.hash != keyed.hash;
         // Events of one array share a key: if the array's first event stands for another body, so do all.
         if keyed.root.as_deref().and_then(receipt).is_some_and(reused) {

@@ -6,17 +6,17 @@ use std::time::Duration;
 use futures::future::{Either, select};
 
 use crate::actor::{Actor, Rejection};
-use crate::envelope::{Draft, EntityId, EnvelopeId, EventId, Malformed, Millis, Owner};
+use crate::envelope::{Draft, EntityId, EnvelopeId, EventId, Keyed, Malformed, Millis, Owner};
 use crate::host::Host;
 use crate::limits;
 use crate::mailbox::StepError;
 use crate::mailbox::image::{Lease, Mailbox};
-use crate::mailbox::post::{Posted, Posting, Room, Stored, post};
+use crate::mailbox::post::{Posted, Posting, Room, Stored, Tries, post};
 use crate::mailbox::takeover::{Taken, Takeover, take};
 use crate::mailbox::view::{self, Standing};
 use crate::outcome::{Outcome, Settled};
 use crate::receipt::{self, Receipt};
-use crate::sharing::{Boarding, Carried, Class, Sharing};
+use crate::sharing::{Boarding, Carried, Class, Lead, Sharing};
 use crate::store::{Consistency, StoreError, backoff};
 use crate::table;
 use crate::visit::{Held, visit_all};
@@ -115,7 +115,8 @@ impl<H: Host> Client<H> {
     /// A client over a host.
     #[must_use]
     pub fn new(host: H) -> Self {
-        Self { host, sharing: Sharing::default() }
+        let sharing = Sharing::new(host.settings());
+        Self { host, sharing }
     }
 
     /// The host.
@@ -179,13 +180,12 @@ impl<H: Host> Client<H> {
         let Submission { entity, drafts, mode, .. } = *submission;
         let keyed = drafts.iter().all(|draft| draft.keyed.is_some());
         let class = Class { takes_lease: mode == Mode::Inline, keyed };
-        let lead = match self.sharing.board(entity, drafts, class).await {
+        let mut lead = match self.sharing.board(entity, drafts, class).await {
             Boarding::Carried(stored) => return Ok(Boarded { stored: stored?, leads: false }),
             Boarding::Lead(lead) => lead,
         };
-        let all = lead.drafts(drafts);
         let owner = class.takes_lease.then(|| Owner::new(self.host.now(), self.host.random()));
-        match self.write(&Submission { drafts: &all, ..*submission }, owner).await {
+        match self.write(submission, &mut lead, owner).await {
             Ok(Stored { image, events, waiters }) => {
                 let carried = Carried { image: Arc::new(image), owner, events, waiters };
                 Ok(Boarded { stored: lead.arrive(carried, drafts.len()), leads: true })
@@ -198,62 +198,82 @@ impl<H: Host> Client<H> {
     }
 
     /// Posts, and makes or awaits room in a full mailbox.
-    async fn write(&self, submission: &Submission<'_>, owner: Option<Owner>) -> Result<Stored, SubmitError> {
+    async fn write(
+        &self,
+        submission: &Submission<'_>,
+        lead: &mut Lead,
+        owner: Option<Owner>,
+    ) -> Result<Stored, SubmitError> {
         let give_up = self.host.now().plus(limits::ROOM_WAIT_MS).min(submission.deadline);
-        let Submission { entity, drafts, deadline, .. } = *submission;
+        let Submission { entity, drafts: own, deadline, .. } = *submission;
         let deadline = Millis(deadline.0.saturating_sub(limits::FINISH_MS));
-        let posting = Posting { entity, drafts, owner, room: Room::Queue, deadline };
+        let mut drafts = lead.drafts(own);
+        let mut tries = Tries::default();
+        let mut attempt = 0;
         loop {
-            match post(&self.host, posting).await? {
+            let posting = Posting { entity, drafts: &drafts, owner, room: Room::Queue, deadline };
+            let image = match post(&self.host, posting, &mut tries).await? {
                 Posted::Stored(stored) => return Ok(*stored),
                 Posted::Unknown(id) => return Err(SubmitError::Unknown(id)),
-                Posted::Full(image) if owner.is_some() => self.work_off(*image, submission.deadline).await?,
-                Posted::Full(_) => {}
+                Posted::Full(image) => image,
+            };
+            if lead.has_company() && tries.unknown().is_none() {
+                // There may be room for fewer.
+                lead.unboard();
+                drafts = own.to_vec();
+                tries = Tries::default();
+                continue;
             }
-            self.await_room(entity, drafts, give_up).await?;
+            if owner.is_some() && self.work_off(&image, submission.deadline).await? {
+                continue;
+            }
+            while !self.has_room(&image, &drafts).await {
+                if self.host.now() >= give_up {
+                    return Err(tries
+                        .unknown()
+                        .map_or_else(|| SubmitError::Full(entity.clone()), SubmitError::Unknown));
+                }
+                self.host.sleep(backoff(attempt.min(3), self.host.random())).await;
+                attempt += 1;
+            }
         }
     }
 
-    /// Waits until a full mailbox has room: to look costs half a read unit, to try again a write.
-    async fn await_room(&self, entity: &EntityId, drafts: &[Draft], give_up: Millis) -> Result<(), SubmitError> {
-        for attempt in 0.. {
-            if self.host.now() >= give_up {
-                return Err(SubmitError::Full(entity.clone()));
-            }
-            self.host.sleep(backoff(attempt.min(3), self.host.random())).await;
-            let image = view::mailbox(&self.host, entity, Consistency::Eventual).await?;
-            if image.is_none_or(|image| self.has_room(&image, drafts)) {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn has_room(&self, image: &Mailbox, drafts: &[Draft]) -> bool {
-        let bytes: usize = drafts.iter().map(|draft| draft.body.len()).sum();
-        image.queue.len() + drafts.len() <= self.host.settings().queue_length
+    /// Whether a mailbox that was full has room now: to look costs half a read unit, to try again a write.
+    async fn has_room(&self, full: &Mailbox, drafts: &[Draft]) -> bool {
+        let Ok(Some(image)) = view::mailbox(&self.host, &full.entity, Consistency::Eventual).await else {
+            return false;
+        };
+        // What a draft takes beside its body and its key: ids, time, names, and the overhead of maps and lists.
+        let keyed =
+            |draft: &Draft| draft.keyed.as_ref().map_or(0, |keyed| 2 * keyed.name.len() + keyed.hash.len() + 16);
+        let bytes: usize = drafts.iter().map(|draft| 48 + draft.body.len() + keyed(draft)).sum();
+        image.version >= full.version
+            && image.queue.len() + drafts.len() <= self.host.settings().queue_length
             && image.bytes as usize + bytes <= limits::QUEUE_BYTES
     }
 
-    /// Takes over a full mailbox that nobody works on.
-    async fn work_off(&self, image: Mailbox, deadline: Millis) -> Result<(), SubmitError> {
+    /// Takes over a full mailbox that nobody works on; says whether it did.
+    async fn work_off(&self, image: &Mailbox, deadline: Millis) -> Result<bool, SubmitError> {
         let me = Owner::new(self.host.now(), self.host.random());
-        let Some(takeover) = self.takeover(&image) else {
-            return Ok(());
+        let Some(takeover) = self.takeover(image) else {
+            return Ok(false);
         };
-        if let Taken::Held(image) = take(&self.host, &image.entity, me, takeover, deadline).await? {
-            visit_all(&self.host, Held { image: *image, me }, deadline).await?;
-        }
-        Ok(())
+        let Taken::Held(image) = take(&self.host, &image.entity, me, takeover, deadline).await? else {
+            return Ok(false);
+        };
+        visit_all(&self.host, Held { image: *image, me }, deadline).await?;
+        Ok(true)
     }
 
     /// How a lease that nobody works under could be taken; none while somebody does.
     fn takeover(&self, image: &Mailbox) -> Option<Takeover> {
         match &image.lease {
-            None => Some(Takeover::Acquire),
+            None => Some(Takeover::Acquire { head: image.head }),
             Some(Lease::Held { owner, until }) => {
                 let expired = until.plus(self.host.settings().margin_ms) < self.host.now();
-                expired.then_some(Takeover::Expired { owner: *owner, strike: image.running.is_some() })
+                let strike = image.running.is_some();
+                expired.then_some(Takeover::Replace { owner: *owner, until: *until, strike })
             }
             Some(Lease::Blocked { .. }) => None,
         }
@@ -278,7 +298,7 @@ impl<H: Host> Client<H> {
     }
 
     async fn replace(&self, image: &Mailbox, me: Owner, deadline: Millis) -> Result<Option<Mailbox>, StepError> {
-        let Some(takeover @ Takeover::Expired { .. }) = self.takeover(image) else {
+        let Some(takeover @ Takeover::Replace { .. }) = self.takeover(image) else {
             return Ok(None);
         };
         match take(&self.host, &image.entity, me, takeover, deadline).await? {
@@ -293,9 +313,9 @@ impl<H: Host> Client<H> {
         let wait_ms = if won { submission.wait_ms.max(limits::DIALECT_WAIT_MS) } else { submission.wait_ms };
         let mut wait = Wait { image: carried.image, entries: Vec::new() };
         for ((event, waiter), draft) in carried.events.into_iter().zip(carried.waiters).zip(submission.drafts) {
-            let name = draft.keyed.as_ref().map(|keyed| keyed.name.clone());
+            let keyed = draft.keyed.clone();
             let standing = wait.image.settled(event.id).map(Standing::Settled);
-            wait.entries.push(Entry { event, waiter, name, standing });
+            wait.entries.push(Entry { event, waiter, keyed, standing });
         }
         let latest = Millis(submission.deadline.0.saturating_sub(limits::FINISH_MS));
         let until = self.host.now().plus(wait_ms).min(latest);
@@ -319,7 +339,7 @@ struct Wait {
 struct Entry {
     event: EventId,
     waiter: Waiter,
-    name: Option<String>,
+    keyed: Option<Keyed>,
     standing: Option<Standing>,
 }
 
@@ -399,14 +419,12 @@ impl Wait {
 impl Entry {
     /// The outcome of an event that left the queue and is no longer recent: its receipt, or its dead letter.
     async fn past<H: Host>(&self, host: &H, entity: &EntityId) -> Option<Standing> {
-        if let Some(name) = &self.name {
-            let key = table::receipt_key(entity, name);
+        if let Some(keyed) = &self.keyed {
+            let key = table::receipt_key(entity, &keyed.name);
             let item = receipt::get(host, key, host.now()).await.ok().flatten();
             let receipt: Option<Receipt> = item.and_then(|item| serde_dynamo::from_item(item).ok());
             if let Some(receipt) = receipt {
-                let outcome = serde_json::from_str(&receipt.outcome).ok()?;
-                let replayed = receipt.event != self.event;
-                return Some(Standing::Settled(Settled { event: receipt.event, outcome, replayed }));
+                return receipt.settled(keyed, self.event).map(Standing::Settled);
             }
         }
         view::event(host, entity, self.event).await.ok()

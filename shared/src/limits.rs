@@ -41,6 +41,8 @@ pub const OUTBOX_BYTES: usize = 64 * KB;
 pub const OUTBOX_LENGTH: usize = 100;
 /// One stored reply, in bytes. It leaves room for an answer that echoes a whole payload.
 pub const REPLY_BYTES: usize = 20 * KB;
+/// What is kept of the cause of a fault, in bytes.
+pub const CAUSE_BYTES: usize = KB;
 /// Replies kept for the last batch, in bytes; a batch with larger replies is committed in parts.
 pub const RECENT_BYTES: usize = 32 * KB;
 /// Replies kept on an idle entity, in bytes: what makes its item stay under 1 KB.

@@ -1,9 +1,14 @@
 //! Effects between their commit and their delivery.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::envelope::{Draft, EntityId, Keyed, Millis, body_hash};
 use crate::limits;
+
+/// The longest pause between two deliveries of one effect, in milliseconds.
+const PAUSE_MOST_MS: u64 = 300_000;
 
 /// One effect that is committed and not yet delivered. Its identity follows from where it came from, so a delivery
 /// that happens twice is recognised by its receiver.
@@ -49,7 +54,13 @@ impl Outgoing {
     /// Whether it may go out at this time.
     #[must_use]
     pub fn is_due(&self, now: Millis) -> bool {
-        self.due.is_none_or(|due| due <= now)
+        self.rest(now) == 0
+    }
+
+    /// How long it waits still, in milliseconds; a time beyond the longest pause is a wrong clock's and is not believed.
+    fn rest(&self, now: Millis) -> u64 {
+        let rest = self.due.unwrap_or_default().since(now);
+        if rest > PAUSE_MOST_MS + limits::MARGIN_MS { 0 } else { rest }
     }
 
     /// Why it must never go out again, if so: its receiver no longer remembers whether it came before.
@@ -64,17 +75,29 @@ impl Outgoing {
     /// The same after one more failure: due again after 1 s, 2 s, 4 s and so on, up to five minutes.
     #[must_use]
     pub fn failed(mut self, now: Millis) -> Self {
-        let pause = (1_000_u64 << self.failures.min(9)).min(300_000);
+        let pause = (1_000_u64 << self.failures.min(9)).min(PAUSE_MOST_MS);
         self.failures += 1;
         self.due = Some(now.plus(pause));
         self
     }
 }
 
-/// When the first of these effects is due; none when there is none.
+/// The first effect to each receiver: those behind it wait for it, so that the order between two entities is kept.
+pub fn firsts(outbox: &[Outgoing]) -> impl Iterator<Item = &Outgoing> {
+    let mut receivers = HashSet::new();
+    outbox.iter().filter(move |outgoing| receivers.insert(&outgoing.to))
+}
+
+/// Whether anything may go out at this time.
 #[must_use]
-pub fn next_due(outbox: &[Outgoing]) -> Option<Millis> {
-    outbox.iter().map(|outgoing| outgoing.due.unwrap_or_default()).min()
+pub fn is_due(outbox: &[Outgoing], now: Millis) -> bool {
+    firsts(outbox).any(|outgoing| outgoing.is_due(now))
+}
+
+/// When the first of these effects is due; none when one is due already, or when there is none.
+#[must_use]
+pub fn next_due(outbox: &[Outgoing], now: Millis) -> Option<Millis> {
+    if is_due(outbox, now) { None } else { firsts(outbox).filter_map(|outgoing| outgoing.due).min() }
 }
 
 /// How much of an outbox these effects fill, by number or by size, whichever is more: 1 is all of it.

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::envelope::{EntityId, Envelope, EventId, Keyed, Millis};
 use crate::host::Host;
 use crate::limits;
-use crate::mailbox::StepError;
 use crate::mailbox::image::Damaged;
-use crate::outcome::Outcome;
+use crate::mailbox::{StepError, within};
+use crate::outcome::{Outcome, Settled};
 use crate::store::{Consistency, Put, Store, StoreError, backoff};
 use crate::table;
 
@@ -22,7 +22,7 @@ pub struct Receipt {
     pub event: EventId,
     /// The [`Outcome`] as JSON.
     pub outcome: String,
-    /// Until when it is in force; DynamoDB deletes it some time later.
+    /// It stands for whatever is posted before this time, however late that is processed: 24 h from its own processing.
     pub until: Millis,
 }
 
@@ -30,25 +30,42 @@ pub struct Receipt {
 pub type Receipts = HashMap<String, Receipt>;
 
 impl Receipt {
+    /// Whether it stands for an envelope that was posted at `at`.
+    #[must_use]
+    pub fn is_in_force(&self, at: Millis) -> bool {
+        self.until > at
+    }
+
+    /// What it says of an event that was posted under its key; none when the stored outcome cannot be read.
+    #[must_use]
+    pub fn settled(&self, keyed: &Keyed, event: EventId) -> Option<Settled> {
+        if self.hash != keyed.hash {
+            return Some(Settled { event, outcome: Outcome::key_reused(), replayed: false });
+        }
+        let outcome = serde_json::from_str(&self.outcome).ok()?;
+        Some(Settled { event: self.event, outcome, replayed: self.event != event })
+    }
+
     /// The receipt of an envelope that was processed at `now`.
     #[must_use]
     pub fn new(keyed: &Keyed, event: EventId, outcome: &Outcome, now: Millis) -> Self {
         Self { hash: keyed.hash.clone(), event, outcome: outcome.to_json(), until: now.plus(limits::RECEIPT_MS) }
     }
 
-    /// The item to be written with the commit.
+    /// The item to be written with the commit of an envelope that was posted at `at`.
     #[must_use]
-    pub fn put(&self, entity: &EntityId, name: &str, now: Millis) -> Put {
+    pub fn put(&self, entity: &EntityId, name: &str, at: Millis) -> Put {
         // A receipt is a flat struct of strings and a number, which always makes an item.
         let mut item: serde_dynamo::Item = serde_dynamo::to_item(self)
             .unwrap_or_else(|_| HashMap::<String, serde_dynamo::AttributeValue>::new().into());
-        item.insert(table::TTL.to_owned(), table::ttl(self.until));
-        let condition = Some((table::RECEIPT_IF, vec![(":now", table::number(now.0))]));
+        // What was posted while it was in force may wait as long again before it is too old to run.
+        item.insert(table::TTL.to_owned(), table::ttl(self.until.plus(limits::RECEIPT_MS)));
+        let condition = Some((table::RECEIPT_IF, vec![(":at", table::number(at.0))]));
         Put { key: table::receipt_key(entity, name), item, condition }
     }
 }
 
-/// Reads the receipts that a batch needs, by consistent reads side by side. What is no longer in force is left out.
+/// Reads the receipts that a batch needs, by consistent reads side by side.
 ///
 /// # Errors
 /// When the store fails beyond the deadline, or a receipt is damaged.
@@ -62,9 +79,7 @@ pub async fn look_up<H: Host>(
     let names: HashSet<&str> =
         keyed.flat_map(|keyed| [Some(keyed.name.as_str()), keyed.root.as_deref()]).flatten().collect();
     let reads = names.into_iter().map(|name| read(host, entity, name, deadline));
-    let found = futures::future::try_join_all(reads).await?;
-    let now = host.now();
-    Ok(found.into_iter().flatten().filter(|(_, receipt)| receipt.until > now).collect())
+    Ok(futures::future::try_join_all(reads).await?.into_iter().flatten().collect())
 }
 
 async fn read<H: Host>(
@@ -93,7 +108,7 @@ pub async fn get<H: Host>(
 ) -> Result<Option<serde_dynamo::Item>, StoreError> {
     let mut attempt = 0;
     loop {
-        match host.store().get(key.clone(), Consistency::Strong).await {
+        match within(host, deadline, host.store().get(key.clone(), Consistency::Strong)).await {
             Ok((item, _)) => return Ok(item),
             Err(error) if !error.is_transient() || host.now() >= deadline => return Err(error),
             Err(_) => host.sleep(backoff(attempt, host.random())).await,

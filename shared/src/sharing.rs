@@ -11,14 +11,15 @@ use futures::channel::oneshot;
 
 use crate::client::SubmitError;
 use crate::envelope::{Draft, EntityId, EventId, Owner};
-use crate::limits;
+use crate::limits::{self, Settings};
 use crate::mailbox::image::Mailbox;
 use crate::waiting::Waiter;
 
 /// The posts on their way, by entity.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Sharing {
     lanes: Arc<Mutex<HashMap<EntityId, Lane>>>,
+    most: usize,
 }
 
 /// The posts that gather behind one that is on its way.
@@ -81,6 +82,12 @@ pub struct Lead {
 }
 
 impl Sharing {
+    /// No post on its way; one write carries half a queue at most, so that the next one finds room while it runs.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Self {
+        Self { lanes: Arc::default(), most: limits::SHARED_EVENTS.min(settings.queue_length / 2) }
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<EntityId, Lane>> {
         // Every critical section below leaves the lanes whole, so a poisoned lock is as good as any.
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
@@ -115,41 +122,43 @@ impl Sharing {
 
     /// Lets the next post of the entity go, with those that gathered behind it and may share its write.
     fn pass_on(&self, entity: &EntityId) {
-        let mut lanes = self.lock();
-        loop {
-            let Some(lane) = lanes.get_mut(entity) else {
-                return;
-            };
-            let Some(next) = lane.pop_front() else {
-                lanes.remove(entity);
-                return;
-            };
-            let others = gather(lane, &next);
+        while let Some((next, others)) = self.next(entity) {
             let lead = Lead { sharing: Some(self.clone()), entity: entity.clone(), others };
+            // Outside the lock: a `Lead` that finds nobody to take it comes back here by its own drop.
             match next.ticket.send(Ticket::Lead(lead)) {
                 Ok(()) => return,
-                // Whoever was next is gone: what gathered behind it goes back to the front, in order.
                 Err(Ticket::Lead(mut lead)) => {
-                    let others = std::mem::take(&mut lead.others);
+                    lead.unboard();
                     // The right stays here; the dropped `Lead` must not pass it on a second time.
                     lead.sharing = None;
-                    others.into_iter().rev().for_each(|other| lane.push_front(other));
                 }
                 Err(Ticket::Carried(_)) => {}
             }
         }
     }
+
+    /// The next post of a lane and its company; an empty lane is closed.
+    fn next(&self, entity: &EntityId) -> Option<(Passenger, Vec<Passenger>)> {
+        let mut lanes = self.lock();
+        let lane = lanes.get_mut(entity)?;
+        let Some(next) = lane.pop_front() else {
+            lanes.remove(entity);
+            return None;
+        };
+        let others = gather(lane, &next, self.most);
+        Some((next, others))
+    }
 }
 
 /// Takes from the front of a lane what may share a write with `first`, as far as it fits.
-fn gather(lane: &mut Lane, first: &Passenger) -> Vec<Passenger> {
+fn gather(lane: &mut Lane, first: &Passenger, most: usize) -> Vec<Passenger> {
     let size = |passenger: &Passenger| passenger.drafts.iter().map(|draft| draft.body.len()).sum::<usize>();
     let (mut events, mut bytes) = (first.drafts.len(), size(first));
     let mut gathered = Vec::new();
     while let Some(next) = lane.front() {
         events += next.drafts.len();
         bytes += size(next);
-        if next.class != first.class || events > limits::SHARED_EVENTS || bytes > limits::BODY_BYTES {
+        if next.class != first.class || events > most || bytes > limits::BODY_BYTES {
             break;
         }
         gathered.extend(lane.pop_front());
@@ -162,6 +171,22 @@ impl Lead {
     #[must_use]
     pub fn drafts(&self, own: &[Draft]) -> Vec<Draft> {
         own.iter().chain(self.others.iter().flat_map(|other| &other.drafts)).cloned().collect()
+    }
+
+    /// Whether others share the write.
+    #[must_use]
+    pub fn has_company(&self) -> bool {
+        !self.others.is_empty()
+    }
+
+    /// Puts the others back where they were, first in their lane: there is no room for all.
+    pub fn unboard(&mut self) {
+        let Some(sharing) = &self.sharing else {
+            return;
+        };
+        let mut lanes = sharing.lock();
+        let lane = lanes.entry(self.entity.clone()).or_default();
+        std::mem::take(&mut self.others).into_iter().rev().for_each(|other| lane.push_front(other));
     }
 
     /// Tells the others what became of the write, and lets the next post go.

@@ -140,6 +140,10 @@ pub enum StoreError {
     /// No answer, or an answer that says nothing: time ran out, the connection broke, an internal error.
     #[error("DynamoDB did not answer: {0}")]
     Unknown(String),
+    /// DynamoDB does not take what is to be stored: a value of a form or a size that it does not have. Nothing was
+    /// applied.
+    #[error("DynamoDB does not take this: {0}")]
+    Refused(String),
     /// DynamoDB refuses the request as it is. Nothing was applied, and a repetition will not help.
     #[error("DynamoDB refuses the request: {0}")]
     Invalid(String),
@@ -151,7 +155,7 @@ impl StoreError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Throttled(_) | Self::Conflict(_) | Self::Unknown(_) => true,
-            Self::Invalid(_) => false,
+            Self::Refused(_) | Self::Invalid(_) => false,
         }
     }
 }

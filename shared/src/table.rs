@@ -3,7 +3,7 @@
 //! | item | `sk` | written by | lives |
 //! |---|---|---|---|
 //! | mailbox | `mailbox` | every write of [`crate::mailbox`] | for ever |
-//! | receipt | `receipt#<name>` | the commit of a keyed envelope | 24 h from processing |
+//! | receipt | `receipt#<name>` | the commit of a keyed envelope | 24 h from processing, and 24 h more for what was posted in them |
 //! | dead letter | `dead#<sequence>` | the commit that parks or skips an envelope | until an operator deletes it |
 //! | undelivered effect | `undelivered#<sequence>#<index>` | the write that gives it up | until an operator deletes it |
 //! | side record | `data#<name>` | the commit of the turn that asked for it | as the actor says |
@@ -46,16 +46,16 @@ pub const POST_IF: &str = "NOT contains(#seen, :id) AND (attribute_not_exists(#e
 
 /// Takes a lease. True after: this acquisition alone may change what only a holder changes.
 pub const ACQUIRE: &str = "SET #lease = :mine, #version = #version + :one";
-/// Nobody holds it, and there is something to do.
-pub const ACQUIRE_IF: &str = "attribute_not_exists(#lease) AND #pending = :p";
+/// Nobody holds it, there is something to do, and nothing was done since I looked: a try that arrives late, after the
+/// same acquisition has ended, takes nothing.
+pub const ACQUIRE_IF: &str = "attribute_not_exists(#lease) AND #pending = :p AND #head = :head";
 /// Takes a lease from a holder that is taken for dead, and counts it.
-pub const REPLACE: &str = "SET #lease = :mine, #version = #version + :one ADD #attempts :one";
+pub const REPLACE: &str = "SET #lease = :mine, #version = #version + :one REMOVE #running ADD #attempts :one";
 /// The same when an envelope was marked as running: that is a strike against the envelope.
-pub const REPLACE_STRIKE: &str = "SET #lease = :mine, #version = #version + :one ADD #attempts :one, #strikes :one";
-/// The very lease that was seen, expired by more than the margin.
-pub const REPLACE_IF_EXPIRED: &str = "#lease.#owner = :observed AND #lease.#until < :limit AND #pending = :p";
-/// The very lease that was seen a whole lease and margin ago, not renewed since: whatever clock wrote it.
-pub const REPLACE_IF_UNRENEWED: &str = "#lease.#owner = :observed AND #lease.#until = :until AND #pending = :p";
+pub const REPLACE_STRIKE: &str =
+    "SET #lease = :mine, #version = #version + :one REMOVE #running ADD #attempts :one, #strikes :one";
+/// The very lease that was seen, not renewed since: neither by a clock that steps nor by a wrong one is another replaced.
+pub const REPLACE_IF: &str = "#lease.#owner = :observed AND #lease.#until = :until AND #pending = :p";
 
 /// Takes the results of the first `n` envelopes into the item.
 pub const COMMIT: &str = "SET #head = :next, #bytes = #bytes - :freed, #version = #version + :one, #recent = :recent";
@@ -83,6 +83,8 @@ pub const RELEASE: &str = "#queue, #lease, #pending";
 pub const LEAVE: &str = "#queue, #lease";
 /// Part of a write that ends with work left: `pending` stays, and the stream wakes `drain`.
 pub const HAND_OVER: &str = "#lease";
+/// Part of every settling write that does not end the suspicion: nothing is running while effects are delivered.
+pub const NOT_RUNNING: &str = "#running";
 
 /// Ends a delivery: what is delivered leaves the outbox, what failed stays with its next time.
 pub const SETTLE: &str = "SET #version = #version + :one";
@@ -101,8 +103,8 @@ pub const MARK: &str = "SET #running = :sequence, #version = #version + :one, #l
 /// Stops the entity until an operator releases it.
 pub const BLOCK: &str = "SET #lease = :blocked, #version = #version + :one";
 
-/// No receipt of that name is in force.
-pub const RECEIPT_IF: &str = "attribute_not_exists(#pk) OR #until <= :now";
+/// No receipt of that name was in force when the envelope was posted.
+pub const RECEIPT_IF: &str = "attribute_not_exists(#pk) OR #until <= :at";
 
 /// Lists the entities of one kind, in order of their ids.
 pub const LIST: &str = "#kind = :kind";

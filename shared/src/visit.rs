@@ -3,6 +3,8 @@
 //! Whoever holds an entity's lease visits it. Every step starts from the image that the last write returned, and
 //! whatever a crash leaves between two steps is found by the next holder.
 
+use std::collections::VecDeque;
+
 use crate::actor::Poison;
 use crate::batch::{self, Batch, Input, Stop};
 use crate::deliver::{self, Delivery};
@@ -13,8 +15,10 @@ use crate::mailbox::StepError;
 use crate::mailbox::commit::{Commit, Committed, Ending, Note, commit, note};
 use crate::mailbox::image::Mailbox;
 use crate::mailbox::settle::{Settle, settle};
+use crate::outbox;
 use crate::receipt;
 use crate::registry::{Kind, Unreadable};
+use crate::store::StoreError;
 
 /// An entity whose lease this invocation holds.
 #[derive(Debug)]
@@ -43,6 +47,8 @@ pub enum End {
     Lost,
     /// An operator must release the entity.
     Blocked,
+    /// The lease is left to expire: the outbox has no room, and the queue waits for it.
+    Waiting,
     /// The lease is left to expire, because this program cannot run the entity: another version may.
     Stopped(String),
 }
@@ -50,8 +56,8 @@ pub enum End {
 /// A visit that has ended.
 #[derive(Debug)]
 pub struct Visited {
-    /// How.
-    pub end: End,
+    /// How. After an error the lease is handed over if that could be done, or else left to expire.
+    pub end: Result<End, StepError>,
     /// Entities whose leases this visit's deliveries took: they must be visited next.
     pub follow: Vec<Held>,
 }
@@ -59,49 +65,53 @@ pub struct Visited {
 /// Visits an entity, and after it those whose leases its deliveries took.
 ///
 /// # Errors
-/// When the store fails beyond the deadline; the lease then expires, and the stream's look finds it.
+/// When the store fails for as long as there is time; the entity is then handed over, or its lease expires, and the
+/// stream's look finds it.
 pub async fn visit_all<H: Host>(host: &H, held: Held, deadline: Millis) -> Result<End, StepError> {
     let mut budget = Budget { deadline, hops: host.settings().hops };
-    let Visited { end, follow: mut queue } = visit(host, held, &mut budget).await?;
-    while let Some(next) = queue.pop() {
+    let Visited { end, follow } = visit(host, held, &mut budget).await;
+    let mut queue = VecDeque::from(follow);
+    while let Some(next) = queue.pop_front() {
         let entity = next.image.entity.clone();
-        match visit(host, next, &mut budget).await {
-            Ok(visited) => queue.extend(visited.follow),
-            // The first entity's result stands whatever happens to those that it wrote to.
-            Err(error) => tracing::warn!(%entity, %error, "a visit after a delivery failed; its lease will expire"),
+        let visited = visit(host, next, &mut budget).await;
+        queue.extend(visited.follow);
+        // The first entity's result stands whatever happens to those that it wrote to.
+        match visited.end {
+            Ok(End::Released | End::Lost | End::Blocked | End::Waiting) => {}
+            Ok(End::Stopped(cause)) => {
+                tracing::error!(alarm = "stopped", %entity, cause, "the entity cannot be run here")
+            }
+            Err(error) => tracing::warn!(%entity, %error, "a visit after a delivery failed; it is looked at again"),
         }
     }
-    Ok(end)
+    end
 }
 
 /// Visits one entity until nothing is left to do, the rounds or the time are over, or the lease is lost.
-///
-/// # Errors
-/// When the store fails beyond the deadline; the lease then expires, and the stream's look finds it.
-pub async fn visit<H: Host>(host: &H, held: Held, budget: &mut Budget) -> Result<Visited, StepError> {
+pub async fn visit<H: Host>(host: &H, held: Held, budget: &mut Budget) -> Visited {
     let _holding = host.waiting().hold(held.me);
     let Some(kind) = host.registry().kind(held.image.entity.kind()) else {
         let end = End::Stopped(format!("there is no kind {}", held.image.entity.kind()));
-        return Ok(Visited { end, follow: Vec::new() });
+        return Visited { end: Ok(end), follow: Vec::new() };
     };
-    let rounds = host.settings().rounds;
     let mut visit = Visit {
         host,
         kind,
         image: held.image,
         me: held.me,
         budget,
-        rounds,
+        rounds: host.settings().rounds,
         alone: None,
+        suspect: false,
         busy: false,
+        pushes: Vec::new(),
         follow: Vec::new(),
     };
-    let end = loop {
-        if let Some(end) = visit.step().await? {
-            break end;
-        }
-    };
-    Ok(Visited { end, follow: visit.follow })
+    let end = visit.steps().await;
+    // Pushes are best effort: they come after everything that is not.
+    let pushes = visit.pushes.iter().map(|(connection, message)| host.push(connection, message));
+    futures::future::join_all(pushes).await;
+    Visited { end, follow: visit.follow }
 }
 
 struct Visit<'a, H: Host> {
@@ -115,6 +125,9 @@ struct Visit<'a, H: Host> {
     alone: Option<u64>,
     /// Whether newcomers have spoilt a release: then the next commits keep the lease, rather than fail again.
     busy: bool,
+    /// Whether holders have died here: then envelopes run one at a time, until this visit is over.
+    suspect: bool,
+    pushes: Vec<(String, String)>,
     follow: Vec<Held>,
 }
 
@@ -129,7 +142,7 @@ enum Next {
 /// The loop's only decision.
 fn next(image: &Mailbox, now: Millis, out_of_time: bool) -> Next {
     let idle = image.queue.is_empty();
-    let due = image.outbox.iter().any(|outgoing| outgoing.is_due(now));
+    let due = outbox::is_due(&image.outbox, now);
     match (idle, due) {
         (true, false) if image.outbox.is_empty() => Next::Finish(Ending::Release),
         (true, false) => Next::Finish(Ending::Leave),
@@ -140,6 +153,31 @@ fn next(image: &Mailbox, now: Millis, out_of_time: bool) -> Next {
 }
 
 impl<H: Host> Visit<'_, H> {
+    async fn steps(&mut self) -> Result<End, StepError> {
+        loop {
+            match self.step().await {
+                Ok(None) => {}
+                Ok(Some(end)) => return Ok(end),
+                Err(error) => {
+                    self.give_back(&error).await;
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Hands the entity over after an error of the store, so that neither its lease nor a mark stands against it.
+    async fn give_back(&mut self, error: &StepError) {
+        if !matches!(error, StepError::Store(error) if error.is_transient()) {
+            return;
+        }
+        let rest = self.image.outbox.clone();
+        let write = Settle { image: &self.image, rest: &rest, puts: &[], me: self.me, ending: Ending::HandOver };
+        if let Err(error) = settle(self.host, write, self.budget.deadline).await {
+            tracing::debug!(entity = %self.image.entity, %error, "the lease is left to expire");
+        }
+    }
+
     async fn step(&mut self) -> Result<Option<End>, StepError> {
         let now = self.host.now();
         match next(&self.image, now, self.is_over(now)) {
@@ -153,31 +191,45 @@ impl<H: Host> Visit<'_, H> {
     }
 
     fn is_over(&self, now: Millis) -> bool {
-        self.rounds == 0 || now.plus(limits::FINISH_MS) >= self.budget.deadline
+        self.rounds == 0 || now >= self.last_step()
+    }
+
+    /// Until when a step may begin, and its tries be repeated; what is left then is for handing over.
+    fn last_step(&self) -> Millis {
+        Millis(self.budget.deadline.0.saturating_sub(limits::FINISH_MS))
     }
 
     async fn run(&mut self, now: Millis) -> Result<Option<End>, StepError> {
-        let suspect = self.image.attempts >= limits::SUSPECT_ATTEMPTS;
-        let first = self.image.first();
-        if suspect && self.image.running == Some(first) && self.image.strikes >= limits::STRIKES {
-            let cause = format!("{} holders died while they ran it", self.image.strikes);
-            return self.poison(now, &cause).await;
-        }
-        if suspect && self.image.running != Some(first) {
-            let marked = note(self.host, &self.image, self.me, Note::Running, self.budget.deadline).await?;
-            return Ok(self.take_up(marked, None));
-        }
-        let alone = suspect || self.alone == Some(first);
+        self.suspect |= self.image.attempts >= limits::SUSPECT_ATTEMPTS;
+        let alone = self.suspect || self.alone == Some(self.image.first());
         let most = if alone { 1 } else { self.host.settings().batch.min(self.image.queue.len()) };
         let envelopes = self.image.queue.get(..most).unwrap_or_default();
-        let deadline = self.budget.deadline;
-        let receipts = receipt::look_up(self.host, &self.image.entity, envelopes, deadline).await?;
+        let receipts = receipt::look_up(self.host, &self.image.entity, envelopes, self.last_step()).await?;
+        if self.suspect
+            && let Some(end) = self.mark(now).await?
+        {
+            return Ok(end);
+        }
         let input = Input { image: &self.image, kind: self.kind, receipts: &receipts, now };
         match batch::run(input, most) {
             Ok(batch) if batch.taken > 0 => self.commit(batch).await,
             Ok(batch) => self.stopped(now, batch.stop).await,
             Err(unreadable) => self.unreadable(unreadable).await,
         }
+    }
+
+    /// Says that the first envelope is about to run, unless too many holders have died of it already, or it cannot
+    /// run for a reason of which it is innocent.
+    async fn mark(&mut self, now: Millis) -> Result<Option<Option<End>>, StepError> {
+        if let Err(unreadable) = self.kind.stage(self.image.stored()) {
+            return self.unreadable(unreadable).await.map(Some);
+        }
+        if self.image.strikes >= limits::STRIKES {
+            let cause = format!("{} holders died while they ran it", self.image.strikes);
+            return self.poison(now, &cause).await.map(Some);
+        }
+        let marked = note(self.host, &self.image, self.me, Note::Running, self.last_step()).await?;
+        Ok(self.take_up(marked, None).map(Some))
     }
 
     /// The first envelope did not make it into a batch.
@@ -191,10 +243,11 @@ impl<H: Host> Visit<'_, H> {
                 Ok(None)
             }
             Some(Stop::Expired) => self.park(now, "it waited longer than its key is remembered").await,
-            // Backpressure: the queue waits until its effects find room, which a later look tries again.
+            // Backpressure: the queue waits until its effects find room, for as long as this lease lasts.
             Some(Stop::OutboxFull) | None => {
                 let rest = self.image.outbox.clone();
-                self.settle(&Delivery { rest, ..Delivery::default() }, Ending::HandOver).await
+                let kept = self.settle(&Delivery { rest, ..Delivery::default() }, Ending::Keep).await?;
+                Ok(Some(kept.unwrap_or(End::Waiting)))
             }
         }
     }
@@ -217,7 +270,7 @@ impl<H: Host> Visit<'_, H> {
     async fn block(&mut self, cause: &str) -> Result<Option<End>, StepError> {
         let (entity, sequence) = (&self.image.entity, self.image.first());
         tracing::error!(alarm = "blocked", %entity, sequence, cause, "the entity is blocked until an operator releases it");
-        let blocked = note(self.host, &self.image, self.me, Note::Blocked(cause), self.budget.deadline).await?;
+        let blocked = note(self.host, &self.image, self.me, Note::Blocked(cause), self.last_step()).await?;
         Ok(Some(match blocked {
             Committed::Applied(_) => End::Blocked,
             Committed::Newcomers(_) | Committed::Lost(_) => End::Lost,
@@ -227,7 +280,7 @@ impl<H: Host> Visit<'_, H> {
     async fn park(&mut self, now: Millis, cause: &str) -> Result<Option<End>, StepError> {
         let (entity, sequence) = (self.image.entity.clone(), self.image.first());
         let envelopes = self.image.queue.get(..1).unwrap_or_default();
-        let receipts = receipt::look_up(self.host, &entity, envelopes, self.budget.deadline).await?;
+        let receipts = receipt::look_up(self.host, &entity, envelopes, self.last_step()).await?;
         let batch = batch::park(Input { image: &self.image, kind: self.kind, receipts: &receipts, now }, cause);
         match self.kind.poison {
             Poison::Skip => tracing::warn!(%entity, sequence, cause, "an envelope is skipped to the dead letters"),
@@ -235,19 +288,33 @@ impl<H: Host> Visit<'_, H> {
                 tracing::error!(alarm = "dead-letter", %entity, sequence, cause, "an envelope is parked in the dead letters");
             }
         }
-        self.commit(batch).await
+        self.write(batch).await
     }
 
+    /// Commits what envelopes made. What DynamoDB does not take, such as a number of 40 digits, is a fault of theirs.
     async fn commit(&mut self, batch: Batch) -> Result<Option<End>, StepError> {
-        let ending = self.ending(&batch);
+        let (now, taken) = (self.host.now(), batch.taken);
+        match self.write(batch).await {
+            Err(StepError::Store(StoreError::Refused(_))) if taken > 1 || self.alone != Some(self.image.first()) => {
+                self.alone = Some(self.image.first());
+                Ok(None)
+            }
+            Err(StepError::Store(StoreError::Refused(cause))) => self.poison(now, &cause).await,
+            result => result,
+        }
+    }
+
+    async fn write(&mut self, batch: Batch) -> Result<Option<End>, StepError> {
         self.rounds = self.rounds.saturating_sub(1);
+        let ending = self.ending(&batch);
         if matches!(batch.stop, Some(Stop::Fault(_))) {
             self.alone = Some(self.image.first() + batch.taken as u64);
         }
         let write = Commit { image: &self.image, batch: &batch, me: self.me, ending };
-        let committed = commit(self.host, write, self.budget.deadline).await?;
+        let committed = commit(self.host, write, self.last_step()).await?;
         if let Committed::Applied(_) = &committed {
-            self.publish(&batch).await;
+            self.publish(&batch);
+            self.pushes.extend(batch.pushes);
         }
         let done = (ending != Ending::Keep).then_some(End::Released);
         Ok(self.take_up(committed, done))
@@ -263,19 +330,16 @@ impl<H: Host> Visit<'_, H> {
         }
     }
 
-    /// Tells whoever waits, and pushes what is to be pushed: only now that it is durable.
-    async fn publish(&self, batch: &Batch) {
+    /// Tells whoever waits: only now that it is durable.
+    fn publish(&self, batch: &Batch) {
         for (sequence, recent) in (self.image.first()..).zip(&batch.recent) {
             self.host.waiting().settle(recent.id, &recent.settled(sequence));
         }
-        let pushes = batch.pushes.iter().map(|(connection, message)| self.host.push(connection, message));
-        futures::future::join_all(pushes).await;
     }
 
     async fn deliver(&mut self, now: Millis) -> Result<Option<End>, StepError> {
         self.rounds = self.rounds.saturating_sub(1);
-        let stop = Millis(self.budget.deadline.0.saturating_sub(limits::FINISH_MS));
-        let mut delivery = deliver::deliver(self.host, &self.image, now, stop, self.budget.hops).await;
+        let mut delivery = deliver::deliver(self.host, &self.image, now, self.last_step(), self.budget.hops).await;
         self.budget.hops = self.budget.hops.saturating_sub(u32::try_from(delivery.follow.len()).unwrap_or(u32::MAX));
         self.follow.append(&mut delivery.follow);
         let now = self.host.now();
@@ -289,9 +353,17 @@ impl<H: Host> Visit<'_, H> {
     }
 
     async fn settle(&mut self, delivery: &Delivery, ending: Ending) -> Result<Option<End>, StepError> {
-        let write = Settle { image: &self.image, rest: &delivery.rest, puts: &delivery.dead, me: self.me, ending };
-        let settled = settle(self.host, write, self.budget.deadline).await?;
-        let done = (ending != Ending::Keep).then_some(End::Released);
+        let write = |image, ending| Settle { image, rest: &delivery.rest, puts: &delivery.dead, me: self.me, ending };
+        let deadline = if ending == Ending::HandOver { self.budget.deadline } else { self.last_step() };
+        let mut settled = settle(self.host, write(&self.image, ending), deadline).await?;
+        let mut done = (ending != Ending::Keep).then_some(End::Released);
+        if let Committed::Newcomers(image) = &settled
+            && (delivery.rest != image.outbox || !delivery.dead.is_empty())
+        {
+            // Newcomers kept the lease from being released; what went out must be ticked off all the same.
+            settled = settle(self.host, write(image, Ending::Keep), deadline).await?;
+            done = None;
+        }
         Ok(self.take_up(settled, done))
     }
 

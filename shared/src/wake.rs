@@ -15,7 +15,6 @@ use crate::outbox;
 
 /// A message to look at an entity after a delay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Wake {
     /// At whom.
     pub entity: EntityId,
@@ -29,7 +28,6 @@ pub struct Wake {
 
 /// A lease as a look saw it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct SeenLease {
     /// The fence, as 24 hexadecimal digits.
     #[serde(with = "hexadecimal")]
@@ -78,13 +76,13 @@ pub fn look(image: &Mailbox, wake: Option<&Wake>, now: Millis, settings: &Settin
 
 fn free(image: &Mailbox, wake: Option<&Wake>, now: Millis) -> Look {
     // Effects that are not due are the only thing that a free entity may be left with: wait for the first of them.
-    let waits = image.queue.is_empty() || outbox::fill(&image.outbox) >= 0.5;
-    let Some(due) = outbox::next_due(&image.outbox).filter(|due| waits && *due > now) else {
-        return Look::Take(Takeover::Acquire);
+    let due = if image.queue.is_empty() { outbox::next_due(&image.outbox, now) } else { None };
+    let Some(due) = due else {
+        return Look::Take(Takeover::Acquire { head: image.head });
     };
     match wake {
         // Another time than the one that the wake was sent for: the write that set it has its own record.
-        Some(wake) if wake.due != Some(due) => Look::Nothing,
+        Some(wake) if wake.due.is_some_and(|seen| seen != due) => Look::Nothing,
         Some(_) | None => {
             let wake = Wake { entity: image.entity.clone(), lease: None, due: Some(due) };
             Look::Later(wake, due.since(now).min(limits::WAKE_MS))
@@ -95,12 +93,12 @@ fn free(image: &Mailbox, wake: Option<&Wake>, now: Millis) -> Look {
 fn held(image: &Mailbox, owner: Owner, until: Millis, wake: Option<&Wake>, now: Millis, settings: &Settings) -> Look {
     let strike = image.running.is_some();
     if until.plus(settings.margin_ms) < now {
-        return Look::Take(Takeover::Expired { owner, strike });
+        return Look::Take(Takeover::Replace { owner, until, strike });
     }
     let seen = SeenLease { owner, until };
     match wake {
         // The delay is over and the holder has not moved: whatever its clock says, it had its time.
-        Some(wake) if wake.lease.as_ref() == Some(&seen) => Look::Take(Takeover::Unrenewed { owner, until, strike }),
+        Some(wake) if wake.lease.as_ref() == Some(&seen) => Look::Take(Takeover::Replace { owner, until, strike }),
         // Another lease than the one that the wake was sent for: its own record is looked at.
         Some(Wake { lease: Some(_), .. }) => Look::Nothing,
         Some(Wake { lease: None, .. }) | None => {

@@ -1,11 +1,11 @@
 //! From a batch of stream records or queue messages to the entities to look at.
+//!
+//! Of a record only its key and its number are read: an image that a newer program wrote, or that nobody can read, must
+//! not keep `drain` from looking at the entity.
 
 use std::collections::HashMap;
 
-use aws_lambda_events::dynamodb::EventRecord;
-use aws_lambda_events::sqs::SqsMessage;
 use serde::Deserialize;
-use serde_dynamo::AttributeValue;
 use serde_json::{Value, json};
 use shared::envelope::EntityId;
 use shared::table;
@@ -75,8 +75,8 @@ pub fn read(event: Value) -> Result<Batch, Unreadable> {
     for record in records {
         let source = record.get("eventSource").and_then(Value::as_str).unwrap_or_default();
         let read = match source {
-            "aws:dynamodb" => stream_record(record)?,
-            "aws:sqs" => message(record)?,
+            "aws:dynamodb" => stream_record(&record)?,
+            "aws:sqs" => message(&record)?,
             other => return Err(Unreadable(format!("`{other}` is no event source of this function"))),
         };
         match read {
@@ -112,19 +112,12 @@ impl Batch {
     }
 }
 
-fn stream_record(record: Value) -> Result<Read, Unreadable> {
+fn stream_record(record: &Value) -> Result<Read, Unreadable> {
     let sequence = record.pointer("/dynamodb/SequenceNumber").and_then(Value::as_str).map(str::to_owned);
     let Some(sequence) = sequence.filter(|sequence| !sequence.is_empty()) else {
         return Err(Unreadable("a stream record has no SequenceNumber".to_owned()));
     };
-    let record: EventRecord = match serde_json::from_value(record) {
-        Ok(record) => record,
-        Err(error) => return Ok(unreadable(sequence, &error)),
-    };
-    let key = |name: &str| match record.change.keys.get(name) {
-        Some(AttributeValue::S(text)) => Some(text.as_str()),
-        _ => None,
-    };
+    let key = |name: &str| record.pointer(&format!("/dynamodb/Keys/{name}/S")).and_then(Value::as_str);
     if key("sk") != Some(table::MAILBOX) {
         return Ok(Read::Other);
     }
@@ -134,14 +127,13 @@ fn stream_record(record: Value) -> Result<Read, Unreadable> {
     })
 }
 
-fn message(record: Value) -> Result<Read, Unreadable> {
+fn message(record: &Value) -> Result<Read, Unreadable> {
     let id = record.get("messageId").and_then(Value::as_str).unwrap_or_default().to_owned();
     if id.is_empty() {
         return Err(Unreadable("a message has no messageId".to_owned()));
     }
-    let wake = serde_json::from_value::<SqsMessage>(record)
-        .and_then(|message| serde_json::from_str::<Wake>(&message.body.unwrap_or_default()));
-    Ok(match wake {
+    let body = record.get("body").and_then(Value::as_str).unwrap_or_default();
+    Ok(match serde_json::from_str::<Wake>(body) {
         Ok(wake) => Read::Look(wake.entity.clone(), id, Some(wake)),
         Err(error) => unreadable(id, &error),
     })

@@ -22,6 +22,11 @@ use crate::event::{Failures, Group};
 
 /// Entities of one batch that are attended to side by side.
 const SIDE_BY_SIDE: usize = 16;
+/// How long one entity may take to be looked at and taken, in milliseconds: one that does not answer must not use up the
+/// time of the others.
+const LOOK_MS: u64 = 3_000;
+/// When to look again at an entity that did not answer, in milliseconds.
+const AGAIN_MS: u64 = 5_000;
 
 /// Attends to the entities of one batch, and answers with the items that are to be delivered again.
 ///
@@ -36,32 +41,63 @@ pub async fn handle<H: Host, W: Wakes>(
 ) -> Result<Value, Unreadable> {
     let batch = event::read(event)?;
     let mut failures = Failures::new(batch.unreadable);
-    let attended: Vec<Vec<String>> = stream::iter(batch.groups)
-        .map(|group| attend_group(host, wakes, group, deadline))
+    let drain = &Drain { host, wakes, deadline };
+    let attended: Vec<Vec<Left>> = stream::iter(batch.groups)
+        .map(|group| drain.attend_group(group, Company::Others))
         .buffer_unordered(SIDE_BY_SIDE)
         .collect()
         .await;
-    failures.extend(attended.into_iter().flatten());
+    // Entities whose holders have died go one at a time: whatever kills this invocation is held against one of them.
+    for left in attended.into_iter().flatten() {
+        match left {
+            Left::Failed(items) => failures.extend(items),
+            Left::Suspect(group) => {
+                for left in drain.attend_group(group, Company::Nobody).await {
+                    failures.extend(left.items());
+                }
+            }
+        }
+    }
     Ok(failures.into_response())
 }
 
-/// Attends to one entity for all its items, in their order; brings the items that failed.
-async fn attend_group<H: Host, W: Wakes>(host: &H, wakes: &W, group: Group, deadline: Millis) -> Vec<String> {
-    let mut failed = Vec::new();
-    for (item, wake) in group.looks {
-        // What was delivered together is judged by one read; what cannot finish is not started.
-        let late = host.now().plus(limits::FINISH_MS) >= deadline;
-        if late || attend(host, wakes, &group.entity, wake.as_ref(), deadline).await.is_err() {
-            failed.extend(item);
+/// Who is attended to at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Company {
+    Others,
+    Nobody,
+}
+
+/// What a group leaves to do.
+#[derive(Debug)]
+enum Left {
+    /// These items are to be delivered again.
+    Failed(Vec<String>),
+    /// The entity is to be attended to alone.
+    Suspect(Group),
+}
+
+impl Left {
+    fn items(self) -> Vec<String> {
+        match self {
+            Self::Failed(items) => items,
+            Self::Suspect(group) => group.looks.into_iter().flat_map(|(items, _)| items).collect(),
         }
     }
-    failed
+}
+
+/// How an entity was attended to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attended {
+    Done,
+    /// Not yet: its holders have died before.
+    Suspect,
 }
 
 /// Why an entity could not be attended to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AttendError {
-    /// The store failed beyond the deadline.
+enum AttendError {
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The later look could not be arranged.
@@ -69,71 +105,100 @@ pub enum AttendError {
     Wake(#[from] WakeError),
 }
 
-/// Looks at one entity and does what there is to do.
-///
-/// # Errors
-/// When it cannot be said that the entity is looked at again: the item that led here must be delivered again.
-pub async fn attend<H: Host, W: Wakes>(
-    host: &H,
-    wakes: &W,
-    entity: &EntityId,
-    wake: Option<&Wake>,
+struct Drain<'a, H, W> {
+    host: &'a H,
+    wakes: &'a W,
     deadline: Millis,
-) -> Result<(), AttendError> {
-    let attended = try_attend(host, wakes, entity, wake, deadline).await;
-    if let Err(error) = &attended {
-        tracing::warn!(%entity, %error, "an entity could not be attended to; its item is delivered again");
-    }
-    attended
 }
 
-async fn try_attend<H: Host, W: Wakes>(
-    host: &H,
-    wakes: &W,
-    entity: &EntityId,
-    wake: Option<&Wake>,
-    deadline: Millis,
-) -> Result<(), AttendError> {
-    // By a consistent read: an older image could show the entity idle while an envelope waits.
-    let Some(item) = receipt::get(host, table::mailbox_key(entity), deadline).await? else {
-        return Ok(());
-    };
-    let image = match Mailbox::read(entity, item) {
-        Ok(image) => image,
-        Err(damage) => {
-            // To fail the record would stop every entity behind it, and would not mend this one.
-            tracing::error!(alarm = "damaged", %entity, %damage, "a stored item cannot be read");
-            return Ok(());
-        }
-    };
-    match look(&image, wake, host.now(), host.settings()) {
-        Look::Nothing => Ok(()),
-        Look::Later(wake, delay_ms) => Ok(wakes.wake(&wake, delay_ms).await?),
-        Look::Take(takeover) => {
-            let me = Owner::new(host.now(), host.random());
-            match take(host, entity, me, takeover, deadline).await {
-                Ok(Taken::Held(image)) => {
-                    run(host, Held { image: *image, me }, deadline).await;
-                    Ok(())
+impl<H: Host, W: Wakes> Drain<'_, H, W> {
+    /// Attends to one entity for all its items, in their order.
+    async fn attend_group(&self, group: Group, company: Company) -> Vec<Left> {
+        let mut left = Vec::new();
+        for (items, wake) in group.looks {
+            // What cannot finish is not started.
+            let late = self.host.now().plus(limits::FINISH_MS) >= self.deadline;
+            let attended = if late { None } else { self.attend(&group.entity, wake.as_ref(), company).await };
+            match attended {
+                Some(Attended::Done) => {}
+                Some(Attended::Suspect) => {
+                    let entity = group.entity.clone();
+                    left.push(Left::Suspect(Group { entity, looks: vec![(items, wake)] }));
                 }
-                // Whoever was faster left a record of its own, which is looked at.
-                Ok(Taken::Refused) => Ok(()),
-                Err(StepError::Store(error)) => Err(error.into()),
-                Err(error @ StepError::Damaged { .. }) => {
-                    tracing::error!(alarm = "damaged", %error, "a stored item cannot be read");
-                    Ok(())
-                }
+                None => left.push(Left::Failed(items)),
             }
         }
+        left
     }
-}
 
-/// Visits. Whatever happens, the acquisition left a record in the stream: the entity is looked at again.
-async fn run<H: Host>(host: &H, held: Held, deadline: Millis) {
-    let entity = held.image.entity.clone();
-    match visit_all(host, held, deadline).await {
-        Ok(End::Released | End::Lost | End::Blocked) => {}
-        Ok(End::Stopped(cause)) => tracing::error!(alarm = "stopped", %entity, cause, "the entity cannot be run here"),
-        Err(error) => tracing::warn!(%entity, %error, "a visit failed; its lease will expire"),
+    /// Looks at one entity and does what there is to do; none when it cannot be said that it is looked at again.
+    async fn attend(&self, entity: &EntityId, wake: Option<&Wake>, company: Company) -> Option<Attended> {
+        let error = match self.try_attend(entity, wake, company).await {
+            Ok(attended) => return Some(attended),
+            Err(AttendError::Wake(error)) => {
+                tracing::warn!(%entity, %error, "an entity could not be attended to; its items are delivered again");
+                return None;
+            }
+            Err(AttendError::Store(error)) => error,
+        };
+        // To fail a record would hold up every entity behind it in its shard: this one is looked at a little later.
+        tracing::warn!(%entity, %error, "an entity did not answer; it is looked at again");
+        let again = Wake { entity: entity.clone(), lease: None, due: None };
+        self.wakes.wake(&again, AGAIN_MS).await.ok().map(|()| Attended::Done)
+    }
+
+    async fn try_attend(
+        &self,
+        entity: &EntityId,
+        wake: Option<&Wake>,
+        company: Company,
+    ) -> Result<Attended, AttendError> {
+        let (host, deadline) = (self.host, self.host.now().plus(LOOK_MS).min(self.deadline));
+        // By a consistent read: an older image could show the entity idle while an envelope waits.
+        let Some(item) = receipt::get(host, table::mailbox_key(entity), deadline).await? else {
+            return Ok(Attended::Done);
+        };
+        let image = match Mailbox::read(entity, item) {
+            Ok(image) => image,
+            Err(damage) => {
+                // To fail the record would stop every entity behind it, and would not mend this one.
+                tracing::error!(alarm = "damaged", %entity, %damage, "a stored item cannot be read");
+                return Ok(Attended::Done);
+            }
+        };
+        let takeover = match look(&image, wake, host.now(), host.settings()) {
+            Look::Nothing => return Ok(Attended::Done),
+            Look::Later(wake, delay_ms) => {
+                self.wakes.wake(&wake, delay_ms).await?;
+                return Ok(Attended::Done);
+            }
+            Look::Take(takeover) => takeover,
+        };
+        if company == Company::Others && (image.attempts > 0 || image.running.is_some()) {
+            return Ok(Attended::Suspect);
+        }
+        let me = Owner::new(host.now(), host.random());
+        match take(host, entity, me, takeover, deadline).await {
+            Ok(Taken::Held(image)) => self.run(Held { image: *image, me }).await,
+            // Whoever was faster left a record of its own, which is looked at.
+            Ok(Taken::Refused) => {}
+            Err(StepError::Store(error)) => return Err(error.into()),
+            Err(error @ StepError::Damaged { .. }) => {
+                tracing::error!(alarm = "damaged", %error, "a stored item cannot be read");
+            }
+        }
+        Ok(Attended::Done)
+    }
+
+    /// Visits. Whatever happens, the acquisition left a record in the stream: the entity is looked at again.
+    async fn run(&self, held: Held) {
+        let entity = held.image.entity.clone();
+        match visit_all(self.host, held, self.deadline).await {
+            Ok(End::Released | End::Lost | End::Blocked | End::Waiting) => {}
+            Ok(End::Stopped(cause)) => {
+                tracing::error!(alarm = "stopped", %entity, cause, "the entity cannot be run here")
+            }
+            Err(error) => tracing::warn!(%entity, %error, "a visit failed; the entity is looked at again"),
+        }
     }
 }

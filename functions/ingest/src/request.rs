@@ -74,6 +74,10 @@ pub fn read(registry: &Registry, request: &Request) -> Result<PostRequest, Probl
         }
     };
     let bodies = bodies(known(registry, entity.kind())?, &events, dialect)?;
+    let stored = bodies.iter().map(String::len).sum();
+    if stored > limits::BODY_BYTES {
+        return Err(Problem::too_large("the post, with its defaults filled in,", stored, limits::BODY_BYTES));
+    }
     let key = idempotency_key(request.headers())?;
     let prefer = prefer(request.headers())?;
     let default_wait = match dialect {

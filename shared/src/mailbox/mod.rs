@@ -8,6 +8,9 @@ pub mod takeover;
 pub mod view;
 
 use std::future::Future;
+use std::time::Duration;
+
+use futures::future::{Either, select};
 
 use crate::envelope::{EntityId, Millis};
 use crate::host::Host;
@@ -32,28 +35,44 @@ pub enum StepError {
 
 /// Repeats a write that failed for a passing reason until the deadline, with backoff and jitter.
 ///
-/// Every write of the protocol may be repeated: its condition fails on what it did itself. The result says whether
-/// it came at the first try.
+/// Every write of the protocol may be repeated: its condition fails on what it did itself. The result says whether it is
+/// certain that no earlier try was applied.
 async fn persist<H, F, R>(host: &H, deadline: Millis, write: F) -> Result<(Written, bool), StoreError>
 where
     H: Host,
     F: Fn() -> R,
-    R: Future<Output = Result<Written, StoreError>>,
+    R: Future<Output = Result<Written, StoreError>> + Send,
 {
-    let mut attempt = 0;
-    loop {
-        match write().await {
-            Ok(written) => return Ok((written, attempt == 0)),
+    let mut clean = true;
+    for attempt in 0.. {
+        let error = match within(host, deadline, write()).await {
+            Ok(written) => return Ok((written, clean)),
             Err(error) if !error.is_transient() => return Err(error),
-            Err(error) => {
-                let pause = backoff(attempt, host.random());
-                attempt += 1;
-                let resume = host.now().plus(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
-                if resume >= deadline {
-                    return Err(error);
-                }
-                host.sleep(pause).await;
-            }
+            Err(error) => error,
+        };
+        clean &= !matches!(error, StoreError::Unknown(_));
+        let pause = backoff(attempt, host.random());
+        if host.now().plus(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX)) >= deadline {
+            return Err(error);
         }
+        host.sleep(pause).await;
+    }
+    Err(StoreError::Unknown("there was no time for a try".to_owned()))
+}
+
+/// One try of an operation, which ends when the time is up: then its outcome is unknown. However late it is, a try has
+/// a moment.
+pub(crate) async fn within<H: Host, T>(
+    host: &H,
+    deadline: Millis,
+    operation: impl Future<Output = Result<T, StoreError>> + Send,
+) -> Result<T, StoreError> {
+    let left = Duration::from_millis(deadline.since(host.now())).max(MOMENT);
+    match select(Box::pin(operation), Box::pin(host.sleep(left))).await {
+        Either::Left((result, _)) => result,
+        Either::Right(_) => Err(StoreError::Unknown("time ran out".to_owned())),
     }
 }
+
+/// The shortest time that a try is given.
+const MOMENT: Duration = Duration::from_millis(250);

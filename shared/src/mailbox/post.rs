@@ -37,6 +37,28 @@ pub enum Room {
     Reserve,
 }
 
+/// What is known of the tries of one post, for as long as it is repeated.
+#[derive(Debug)]
+pub struct Tries {
+    envelopes: Option<Vec<Envelope>>,
+    floor: Option<EnvelopeId>,
+    clean: bool,
+}
+
+impl Default for Tries {
+    fn default() -> Self {
+        Self { envelopes: None, floor: None, clean: true }
+    }
+}
+
+impl Tries {
+    /// The post of which it cannot be said that nothing of it is stored, or ever will be: one of its tries had no answer.
+    #[must_use]
+    pub fn unknown(&self) -> Option<EnvelopeId> {
+        self.envelopes.iter().flatten().map(|envelope| envelope.id).next().filter(|_| !self.clean)
+    }
+}
+
 /// What became of a post.
 #[derive(Debug)]
 pub enum Posted {
@@ -63,12 +85,13 @@ pub struct Stored {
 ///
 /// # Errors
 /// When the store fails beyond the deadline, after which the outcome is unknown, or the item is damaged.
-pub async fn post<H: Host>(host: &H, posting: Posting<'_>) -> Result<Posted, StepError> {
-    let mut floor = None;
-    let mut clean = true;
+pub async fn post<H: Host>(host: &H, posting: Posting<'_>, tries: &mut Tries) -> Result<Posted, StepError> {
     let keyed = posting.drafts.iter().all(|draft| draft.keyed.is_some());
     loop {
-        let envelopes = seal(host, posting.drafts, floor);
+        let envelopes = match tries.envelopes.take() {
+            Some(envelopes) => envelopes,
+            None => seal(host, posting.drafts, tries.floor),
+        };
         let ids: Vec<EnvelopeId> = envelopes.iter().map(|envelope| envelope.id).collect();
         // Registered before the write, so that a visit that is faster than the answer finds somebody to tell.
         let waiters = ids.iter().map(|id| host.waiting().wait_for(*id)).collect();
@@ -78,17 +101,21 @@ pub async fn post<H: Host>(host: &H, posting: Posting<'_>) -> Result<Posted, Ste
             (Written::Applied { item, .. }, _) => {
                 return stored(read(posting.entity, item)?, &ids, waiters);
             }
-            (Written::Refused { old, first_try }, first) => (old, first && first_try),
+            (Written::Refused { old, first_try }, clean) => (old, clean && first_try),
         };
-        clean &= first_try;
+        tries.clean &= first_try;
         let old = read(posting.entity, old.unwrap_or_else(|| HashMap::<String, AttributeValue>::new().into()))?;
-        match refusal(&old, &ids, clean) {
+        match refusal(&old, &ids, tries.clean) {
             Refusal::Duplicate => return stored(old, &ids, waiters),
-            Refusal::Stale(evicted) => floor = Some(evicted),
+            Refusal::Stale(evicted) => tries.floor = Some(evicted),
             // Whether it was applied or not: the receipt keeps a keyed envelope from having its effect twice.
-            Refusal::Unknown(_) if keyed => floor = old.evicted,
+            Refusal::Unknown(_) if keyed => tries.floor = old.evicted,
             Refusal::Unknown(id) => return Ok(Posted::Unknown(id)),
-            Refusal::Full => return Ok(Posted::Full(Box::new(old))),
+            Refusal::Full => {
+                // The same envelopes go out again: one of these tries may still be under way.
+                tries.envelopes = Some(envelopes);
+                return Ok(Posted::Full(Box::new(old)));
+            }
         }
     }
 }
@@ -181,11 +208,11 @@ fn read(entity: &EntityId, item: serde_dynamo::Item) -> Result<Mailbox, StepErro
 }
 
 fn stored(image: Mailbox, ids: &[EnvelopeId], waiters: Vec<Waiter>) -> Result<Posted, StepError> {
-    let events = ids.iter().map(|id| image.event(*id)).collect::<Option<Vec<_>>>();
-    match (events, ids.first()) {
-        (Some(events), _) => Ok(Posted::Stored(Box::new(Stored { image, events, waiters }))),
-        // Some of one post's ids are forgotten already, and with them their places.
-        (None, Some(id)) => Ok(Posted::Unknown(*id)),
-        (None, None) => Ok(Posted::Stored(Box::new(Stored { image, events: Vec::new(), waiters }))),
-    }
+    // The envelopes of one post lie side by side, so the place of one that is still known tells those of all.
+    let known = (0..).zip(ids).find_map(|(index, id)| Some((index, image.event(*id)?.sequence)));
+    let Some((index, sequence)) = known else {
+        return Ok(ids.first().map_or_else(|| Posted::Full(Box::new(image)), |id| Posted::Unknown(*id)));
+    };
+    let events = (sequence - index..).zip(ids).map(|(sequence, id)| EventId { sequence, id: *id }).collect();
+    Ok(Posted::Stored(Box::new(Stored { image, events, waiters })))
 }

@@ -74,6 +74,7 @@ impl Settle<'_> {
         after.outbox = self.rest.to_vec();
         after.sent = self.sent();
         after.version += 1;
+        after.running = None;
         match self.ending {
             Ending::Keep => {
                 after.lease = Some(crate::mailbox::image::Lease::Held { owner: self.me, until });
@@ -110,8 +111,9 @@ impl Settle<'_> {
         match self.ending {
             Ending::Release => removed.extend([table::RELEASE, table::UNSUSPECT]),
             Ending::Leave => removed.extend([table::LEAVE, table::UNSUSPECT]),
-            Ending::HandOver => removed.push(table::HAND_OVER),
+            Ending::HandOver => removed.extend([table::HAND_OVER, table::NOT_RUNNING]),
             Ending::Keep => {
+                removed.push(table::NOT_RUNNING);
                 set += table::RENEW;
                 values.push((":until", table::number(until.0)));
             }
@@ -120,8 +122,8 @@ impl Settle<'_> {
             condition += table::IF_QUEUE_EMPTY;
             values.push((":zero", table::number(0)));
         }
-        let removed = if removed.is_empty() { String::new() } else { format!(" REMOVE {}", removed.join(", ")) };
         let key = table::mailbox_key(&self.image.entity);
-        Update { key, update: format!("{set}{removed}").into(), condition: condition.into(), values }
+        let update = format!("{set} REMOVE {}", removed.join(", "));
+        Update { key, update: update.into(), condition: condition.into(), values }
     }
 }

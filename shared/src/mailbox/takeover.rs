@@ -13,16 +13,12 @@ use crate::table;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takeover {
     /// Nobody holds it.
-    Acquire,
-    /// Its holder's time is over by more than the margin.
-    Expired {
-        /// The fence that was seen.
-        owner: Owner,
-        /// Whether an envelope was marked as running: a strike against it.
-        strike: bool,
+    Acquire {
+        /// The head that was seen.
+        head: u64,
     },
-    /// It was seen a whole lease and margin ago and has not been renewed since.
-    Unrenewed {
+    /// Its holder is taken for dead: its time is over, or it has not moved for a whole lease and margin.
+    Replace {
         /// The fence that was seen.
         owner: Owner,
         /// The end that was seen.
@@ -74,18 +70,15 @@ fn update<H: Host>(host: &H, entity: &EntityId, owner: Owner, takeover: Takeover
         (":one", table::number(1)),
         (":p", AttributeValue::S(table::PENDING.to_owned())),
     ];
-    let replace = |strike| if strike { table::REPLACE_STRIKE } else { table::REPLACE };
     let (expression, condition) = match takeover {
-        Takeover::Acquire => (table::ACQUIRE, table::ACQUIRE_IF),
-        Takeover::Expired { owner, strike } => {
-            values.push((":observed", AttributeValue::B(owner.0.to_vec())));
-            values.push((":limit", table::number(host.now().0.saturating_sub(host.settings().margin_ms))));
-            (replace(strike), table::REPLACE_IF_EXPIRED)
+        Takeover::Acquire { head } => {
+            values.push((":head", table::number(head)));
+            (table::ACQUIRE, table::ACQUIRE_IF)
         }
-        Takeover::Unrenewed { owner, until, strike } => {
+        Takeover::Replace { owner, until, strike } => {
             values.push((":observed", AttributeValue::B(owner.0.to_vec())));
             values.push((":until", table::number(until.0)));
-            (replace(strike), table::REPLACE_IF_UNRENEWED)
+            (if strike { table::REPLACE_STRIKE } else { table::REPLACE }, table::REPLACE_IF)
         }
     };
     Update { key: table::mailbox_key(entity), update: expression.into(), condition: condition.into(), values }

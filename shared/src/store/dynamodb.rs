@@ -201,7 +201,7 @@ fn cancelled(error: &SdkError<TransactWriteItemsError>, first_try: bool) -> Resu
         Some(first) if first.code.as_deref() == Some("ConditionalCheckFailed") => {
             Ok(Written::Refused { old: first.item.clone().map(Item::from), first_try })
         }
-        _ if code("ValidationError") || code("ItemCollectionSizeLimitExceeded") => Err(StoreError::Invalid(message())),
+        _ if code("ValidationError") || code("ItemCollectionSizeLimitExceeded") => Err(StoreError::Refused(message())),
         _ if code("ThrottlingError") || code("ProvisionedThroughputExceeded") => Err(StoreError::Throttled(message())),
         // A conflict, or the condition of a side record, which the next reading of the receipts clears up.
         _ => Err(StoreError::Conflict(message())),
@@ -220,7 +220,10 @@ fn classify<E: ProvideErrorMetadata + std::error::Error + 'static>(error: &SdkEr
         "ProvisionedThroughputExceededException" | "RequestLimitExceeded" | "ThrottlingException" | "Throttling" => {
             StoreError::Throttled(text)
         }
-        "TransactionConflictException" | "ReplicatedWriteConflictException" => StoreError::Conflict(text),
+        "TransactionConflictException"
+        | "ReplicatedWriteConflictException"
+        | "IdempotentParameterMismatchException" => StoreError::Conflict(text),
+        "ValidationException" => StoreError::Refused(text),
         _ if service.raw().status().is_client_error() => StoreError::Invalid(text),
         _ => StoreError::Unknown(text),
     }
