@@ -289,10 +289,22 @@ impl<H: Host> Visit<'_, H> {
     }
 
     async fn settle(&mut self, delivery: &Delivery, ending: Ending) -> Result<Option<End>, StepError> {
+        let delivered = delivery.rest != self.image.outbox;
+        match self.try_settle(delivery, ending).await? {
+            // What is delivered must not go out again only because somebody has posted meanwhile.
+            Committed::Newcomers(image) if delivered => {
+                self.busy = true;
+                self.image = *image;
+                let settled = self.try_settle(delivery, Ending::Keep).await?;
+                Ok(self.take_up(settled, None))
+            }
+            settled => Ok(self.take_up(settled, (ending != Ending::Keep).then_some(End::Released))),
+        }
+    }
+
+    async fn try_settle(&self, delivery: &Delivery, ending: Ending) -> Result<Committed, StepError> {
         let write = Settle { image: &self.image, rest: &delivery.rest, puts: &delivery.dead, me: self.me, ending };
-        let settled = settle(self.host, write, self.budget.deadline).await?;
-        let done = (ending != Ending::Keep).then_some(End::Released);
-        Ok(self.take_up(settled, done))
+        settle(self.host, write, self.budget.deadline).await
     }
 
     /// Goes on from what a write returned; `done` is how the visit ends if it was applied.
