@@ -11,4 +11,5 @@ mod meter;
 mod world;
 
 mod cost;
+mod crash;
 mod journey;
