@@ -1,6 +1,6 @@
 //! One test's world: a table of its own on a real DynamoDB engine, a clock that the test moves, and the handlers.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use aws_config::SdkConfig;
@@ -22,16 +22,19 @@ use shared::store::Consistency;
 use shared::store::dynamodb::DynamoDb;
 use shared::wake::{Wake, WakeError, Wakes};
 
+use crate::faults::{Faults, Faulty, Records};
 use crate::meter::Meter;
 
 /// The host of a test.
-pub type TestHost = Live<Meter<DynamoDb>>;
+pub type TestHost = Live<Meter<Faulty<DynamoDb>>>;
 
 /// A table of its own, and everything that works on it.
 pub struct World {
     pub host: TestHost,
     pub client: Client<TestHost>,
     pub wakes: SentWakes,
+    pub faults: Faults,
+    pub records: Records,
     pub config: SdkConfig,
     pub table: String,
     ahead: Arc<AtomicU64>,
@@ -56,22 +59,37 @@ impl World {
         let connection = connect(&endpoint().await, Identity::Anyone).await;
         let table = table_name();
         local::table::ensure(&connection.clients.dynamodb, &table).await.unwrap();
-        Self::over(connection.config, &table, registry, settings)
+        Self::over(connection.config, &table, Records::default(), registry, settings, Pushes::Nowhere)
     }
 
-    /// Another world over the same table, as another process would be: it shares nothing in memory.
+    /// Another world over the same table and its stream, as another process would be: it shares nothing in memory.
     pub fn again(&self, registry: Registry) -> Self {
-        Self::over(self.config.clone(), &self.table, registry, *self.host.settings())
+        self.pushing(registry, Pushes::Nowhere)
     }
 
-    fn over(config: SdkConfig, table: &str, registry: Registry, settings: Settings) -> Self {
+    /// The same with a place that pushes go to.
+    pub fn pushing(&self, registry: Registry, pushes: Pushes) -> Self {
+        let records = self.records.clone();
+        Self::over(self.config.clone(), &self.table, records, registry, *self.host.settings(), pushes)
+    }
+
+    fn over(
+        config: SdkConfig,
+        table: &str,
+        records: Records,
+        registry: Registry,
+        settings: Settings,
+        pushes: Pushes,
+    ) -> Self {
         let ahead = Arc::new(AtomicU64::new(0));
         let by = Arc::clone(&ahead);
         let clock = Clock::new(move || machine_time().plus(by.load(Ordering::Relaxed)));
-        let store = Meter::new(DynamoDb::new(&config, table));
-        let host = Live::new(store, registry, settings, Pushes::Nowhere, clock);
+        let faults = Faults::default();
+        let store = Meter::new(Faulty::new(DynamoDb::new(&config, table), faults.clone(), records.clone()));
+        let host = Live::new(store, registry, settings, pushes, clock);
         let client = Client::new(host.clone());
-        Self { host, client, wakes: SentWakes::default(), config, table: table.to_owned(), ahead }
+        let wakes = SentWakes::default();
+        Self { host, client, wakes, faults, records, config, table: table.to_owned(), ahead }
     }
 
     /// Lets time pass, on this world's clock only.
@@ -159,18 +177,29 @@ impl World {
 
 /// Wakes that were sent and that the test delivers, or not.
 #[derive(Clone, Debug, Default)]
-pub struct SentWakes(Arc<Mutex<Vec<(Wake, u64)>>>);
+pub struct SentWakes {
+    sent: Arc<Mutex<Vec<(Wake, u64)>>>,
+    broken: Arc<AtomicBool>,
+}
 
 impl SentWakes {
     /// The wakes sent since the last call, with their delays in milliseconds.
     pub fn take(&self) -> Vec<(Wake, u64)> {
-        std::mem::take(&mut self.0.lock().unwrap())
+        std::mem::take(&mut self.sent.lock().unwrap())
+    }
+
+    /// From now on none can be sent.
+    pub fn break_queue(&self) {
+        self.broken.store(true, Ordering::Relaxed);
     }
 }
 
 impl Wakes for SentWakes {
     async fn wake(&self, wake: &Wake, delay_ms: u64) -> Result<(), WakeError> {
-        self.0.lock().unwrap().push((wake.clone(), delay_ms));
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(WakeError("the test broke the queue".to_owned()));
+        }
+        self.sent.lock().unwrap().push((wake.clone(), delay_ms));
         Ok(())
     }
 }

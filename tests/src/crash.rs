@@ -1,0 +1,308 @@
+//! The crash sweep: at every store call of every step the process dies before the call, dies after it took effect, or
+//! loses the answer and asks again. A fresh process that gets nothing but the stream's records and its own wakes then
+//! finishes the work, and every invariant is asserted.
+
+use serde_json::{Value, json};
+use shared::client::Mode;
+use shared::envelope::EntityId;
+use shared::limits::Settings;
+
+use crate::drive::LEASE_OVER;
+use crate::faults::Fault;
+use crate::ledger::{ledger, registry, tell, write};
+use crate::world::{Reply, World};
+
+/// What the process that dies was about to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scene {
+    /// One event to an idle entity.
+    Inline,
+    /// One event that `drain` is to run.
+    Detached,
+    /// One event with an idempotency key.
+    Keyed,
+    /// An array with a key, of which an event fails.
+    Poison,
+    /// One event behind others that wait.
+    Queued,
+    /// An event with effects on two others and on itself.
+    Effects,
+    /// An event with side records.
+    Records,
+    /// A look that finds the lease of a dead holder.
+    Takeover,
+    /// A look that finds committed effects of a dead holder.
+    Delivery,
+    /// A look at an entity whose holders have died twice.
+    Suspect,
+    /// A look at an entity on whose first envelope three holders have died.
+    Struck,
+}
+
+/// The receivers of effects.
+struct Cast {
+    main: EntityId,
+    left: EntityId,
+    right: EntityId,
+}
+
+impl Cast {
+    fn new(id: &str) -> Self {
+        Self { main: ledger(id), left: ledger(&format!("{id}-left")), right: ledger(&format!("{id}-right")) }
+    }
+
+    fn telling(&self) -> Value {
+        let told = [
+            (&self.left, write("one")),
+            (&self.right, write("two")),
+            (&self.left, write("three")),
+            (&self.main, write("echo")),
+        ];
+        tell("told", &told)
+    }
+}
+
+impl Scene {
+    /// Whether it begins with a post, rather than with a look of `drain`.
+    fn posts(self) -> bool {
+        !matches!(self, Self::Takeover | Self::Delivery | Self::Suspect | Self::Struck)
+    }
+
+    /// The idempotency key that it posts with.
+    fn key(self) -> Option<&'static str> {
+        matches!(self, Self::Keyed | Self::Poison).then_some("the-key")
+    }
+
+    /// What it posts.
+    fn body(self, cast: &Cast) -> Value {
+        match self {
+            Self::Poison => json!([write("before"), {"type": "fail"}, write("after")]),
+            Self::Effects => cast.telling(),
+            Self::Records => json!({"type": "write", "text": "filed", "file": ["a", "b"]}),
+            _ => write("own"),
+        }
+    }
+
+    /// What happens before, in processes of their own. It brings the events that were acknowledged.
+    async fn prepare(self, world: &World, cast: &Cast) -> Vec<String> {
+        match self {
+            Self::Queued => {
+                let waiting = [write("first"), json!({"type": "refuse"}), write("second")];
+                let receipts = world.submit(&cast.main, Mode::Detached, &waiting).await;
+                receipts.iter().map(|receipt| receipt.event.to_string()).collect()
+            }
+            Self::Takeover => {
+                world.die_holding(&cast.main, &write("first")).await;
+                let receipts = world.submit(&cast.main, Mode::Detached, &[write("second")]).await;
+                receipts.iter().map(|receipt| receipt.event.to_string()).collect()
+            }
+            Self::Delivery => {
+                let victim = world.other();
+                victim.faults.arm(2, Fault::DiesBefore);
+                assert!(victim.until_death(victim.event(&cast.main, &cast.telling())).await.is_none());
+                assert_eq!(world.mailbox(&cast.main).await.outbox.len(), 4);
+                Vec::new()
+            }
+            Self::Suspect => deaths(world, &cast.main, &[2, 2], 0).await,
+            Self::Struck => deaths(world, &cast.main, &[2, 3, 2, 2, 2], 3).await,
+            Self::Inline | Self::Detached | Self::Keyed | Self::Poison | Self::Effects | Self::Records => Vec::new(),
+        }
+    }
+
+    async fn act(self, process: &World, cast: &Cast) -> Option<Reply> {
+        if !self.posts() {
+            process.stream(&[&cast.main]).await;
+            return None;
+        }
+        let mut headers = Vec::from_iter(self.key().map(|key| ("idempotency-key", key)));
+        if self == Self::Detached {
+            headers.push(("prefer", "respond-async"));
+        }
+        let path = format!("/entities/{}/events", cast.main);
+        Some(process.http("POST", &path, &headers, &self.body(cast).to_string()).await)
+    }
+
+    /// What the entity holds in the end.
+    fn entries(self) -> &'static [&'static str] {
+        match self {
+            Self::Inline | Self::Detached | Self::Keyed => &["own"],
+            Self::Poison => &["before", "after"],
+            Self::Queued => &["first", "second", "own"],
+            Self::Effects | Self::Delivery => &["told", "echo"],
+            Self::Records => &["filed"],
+            Self::Takeover | Self::Suspect => &["first", "second"],
+            Self::Struck => &["second"],
+        }
+    }
+}
+
+/// Has holders die on an entity, each by a takeover of the one before, before the call of that number: it reads, takes
+/// over, marks what it is about to run when the entity is suspect and not marked yet, and commits.
+async fn deaths(world: &World, entity: &EntityId, calls: &[u32], strikes: u64) -> Vec<String> {
+    world.die_holding(entity, &write("first")).await;
+    let receipts = world.submit(entity, Mode::Detached, &[write("second")]).await;
+    for (death, call) in (1..).zip(calls) {
+        let holder = world.later(death * LEASE_OVER);
+        holder.faults.arm(*call, Fault::DiesBefore);
+        assert!(holder.until_death(holder.stream(&[entity])).await.is_none(), "death {death}");
+    }
+    let mailbox = world.mailbox(entity).await;
+    assert_eq!((mailbox.attempts, mailbox.strikes), (calls.len() as u64, strikes));
+    receipts.iter().map(|receipt| receipt.event.to_string()).collect()
+}
+
+/// How long after the beginning of time the scene plays.
+fn hour(scene: Scene) -> u64 {
+    if scene.posts() { 0 } else { 10 * LEASE_OVER }
+}
+
+async fn play(world: &World, scene: Scene, call: u32, fault: Fault) {
+    let cast = Cast::new(&format!("{call}-{fault:?}"));
+    let acknowledged = scene.prepare(&world.other(), &cast).await;
+    // What the scene leaves in the stream must do, without what was there before.
+    let before = world.records.take();
+    assert!(scene.posts() || !before.is_empty());
+
+    let victim = world.later(hour(scene));
+    victim.faults.arm(call, fault);
+    let ended = victim.until_death(scene.act(&victim, &cast)).await;
+    assert!(victim.faults.have_struck());
+    assert_eq!(ended.is_some(), fault == Fault::AnswerLost);
+    if ended.is_none() && !scene.posts() {
+        world.records.put_back(std::slice::from_ref(&cast.main));
+    }
+
+    let lost_before_it_began = scene.posts() && call == 0 && fault == Fault::DiesBefore;
+    let rescuer = world.other();
+    if lost_before_it_began {
+        assert_eq!(rescuer.get(&format!("/entities/{}", cast.main)).await.status, expected_status(scene));
+        // Its poster was told nothing, so it posts again.
+        scene.act(&rescuer, &cast).await;
+    } else if scene.key().is_some() {
+        // So does this one, although the first post was stored.
+        let again = scene.act(&rescuer, &cast).await.unwrap();
+        assert!([200, 202].contains(&again.status), "{again:?}");
+    }
+    let passed = rescuer.work_off().await;
+    assert!(passed <= LEASE_OVER * 2, "it took {passed} ms");
+
+    check(&rescuer, scene, &cast, ended.flatten()).await;
+    for event_id in &acknowledged {
+        let receipt = rescuer.standing(&cast.main, event_id).await;
+        assert_eq!((receipt.status, &receipt.body["status"]), (200, &json!("processed")), "{receipt:?}");
+    }
+}
+
+/// What a reader finds when nothing of the scene itself is stored.
+fn expected_status(scene: Scene) -> u16 {
+    if scene == Scene::Queued { 200 } else { 404 }
+}
+
+async fn check(world: &World, scene: Scene, cast: &Cast, answered: Option<Reply>) {
+    assert_eq!(world.entries(&cast.main).await, scene.entries());
+    world.idle(&cast.main).await;
+    if matches!(scene, Scene::Effects | Scene::Delivery) {
+        assert_eq!(world.entries(&cast.left).await, ["one", "three"]);
+        assert_eq!(world.entries(&cast.right).await, ["two"]);
+        world.idle(&cast.left).await;
+        world.idle(&cast.right).await;
+    }
+    if scene == Scene::Records {
+        for name in ["a", "b"] {
+            assert_eq!(world.record(&cast.main, name).await, Some(json!({"text": "filed"})));
+        }
+    }
+    let dead = match scene {
+        Scene::Poison => Some((2, json!({"type": "fail"}))),
+        Scene::Struck => Some((1, write("first"))),
+        _ => None,
+    };
+    if let Some((sequence, body)) = dead {
+        let letter = world.dead_letter(&cast.main, sequence).await.unwrap();
+        assert_eq!((&letter["body"], &letter["policy"]), (&body, &json!("park")), "{letter}");
+        assert!(world.dead_letter(&cast.main, sequence + 1).await.is_none());
+    }
+    if let Some(reply) = answered {
+        // Nobody else was there, so whoever lost an answer and asked again gets the result all the same.
+        let expected = if scene == Scene::Detached { 202 } else { 200 };
+        assert_eq!(reply.status, expected, "{reply:?}");
+    }
+    if scene.key().is_some() {
+        let again = scene.act(world, cast).await.unwrap();
+        assert_eq!(again.status, 200, "{again:?}");
+        assert_eq!(again.headers["idempotency-replayed"], "true");
+        assert_eq!(world.entries(&cast.main).await, scene.entries());
+    }
+}
+
+/// Every call of the scene, with every fault.
+async fn sweep(scene: Scene, calls: u32) {
+    let world = World::with(registry(), Settings::default()).await;
+    let cast = Cast::new("undisturbed");
+    scene.prepare(&world.other(), &cast).await;
+    let undisturbed = world.later(hour(scene));
+    scene.act(&undisturbed, &cast).await;
+    // A number that must be known: were it smaller, something would not be swept.
+    assert_eq!(undisturbed.faults.calls(), calls, "{scene:?}");
+    for call in 0..calls {
+        for fault in [Fault::DiesBefore, Fault::DiesAfter, Fault::AnswerLost] {
+            println!("{scene:?}, call {call} of {calls}, {fault:?}");
+            play(&world, scene, call, fault).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_event() {
+    sweep(Scene::Inline, 2).await;
+}
+
+#[tokio::test]
+async fn a_detached_event() {
+    sweep(Scene::Detached, 1).await;
+}
+
+#[tokio::test]
+async fn a_keyed_event() {
+    sweep(Scene::Keyed, 3).await;
+}
+
+#[tokio::test]
+async fn an_array_with_a_poisonous_event() {
+    sweep(Scene::Poison, 13).await;
+}
+
+#[tokio::test]
+async fn an_event_behind_others() {
+    sweep(Scene::Queued, 2).await;
+}
+
+#[tokio::test]
+async fn an_event_with_effects() {
+    sweep(Scene::Effects, 19).await;
+}
+
+#[tokio::test]
+async fn an_event_with_side_records() {
+    sweep(Scene::Records, 2).await;
+}
+
+#[tokio::test]
+async fn a_takeover() {
+    sweep(Scene::Takeover, 3).await;
+}
+
+#[tokio::test]
+async fn a_takeover_with_effects_to_deliver() {
+    sweep(Scene::Delivery, 19).await;
+}
+
+#[tokio::test]
+async fn a_takeover_of_a_suspect_entity() {
+    sweep(Scene::Suspect, 5).await;
+}
+
+#[tokio::test]
+async fn a_takeover_that_parks_an_envelope() {
+    sweep(Scene::Struck, 4).await;
+}

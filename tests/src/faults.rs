@@ -1,0 +1,224 @@
+//! A store that fails as real ones do: its process ends before or after a call, is frozen, or loses an answer.
+
+use std::collections::HashSet;
+use std::future::{Future, pending};
+use std::sync::{Arc, Mutex};
+
+use serde_dynamo::{AttributeValue, Item};
+use shared::envelope::EntityId;
+use shared::store::{Consistency, Consumed, Key, Page, Query, Store, StoreError, Transaction, Update, Written};
+use shared::table;
+use tokio::sync::Notify;
+
+/// What happens at one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The process ends before the call is made.
+    DiesBefore,
+    /// The process ends after the call took effect and before its answer arrives.
+    DiesAfter,
+    /// The answer is lost, and the SDK makes the same call again.
+    AnswerLost,
+    /// The process is frozen before the call until the test thaws it.
+    Frozen,
+}
+
+/// The faults of one process.
+#[derive(Clone, Debug, Default)]
+pub struct Faults(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    plan: Mutex<Plan>,
+    struck: Notify,
+    died: Notify,
+    thawed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Plan {
+    calls: u32,
+    armed: Option<(u32, Fault)>,
+    struck: bool,
+    dead: bool,
+    broken: HashSet<String>,
+}
+
+impl Faults {
+    /// From now on calls count from 0, and call number `call` has this fault.
+    pub fn arm(&self, call: u32, fault: Fault) {
+        let mut plan = self.0.plan.lock().unwrap();
+        (plan.calls, plan.armed, plan.struck) = (0, Some((call, fault)), false);
+    }
+
+    /// Every call for this entity is refused.
+    pub fn break_entity(&self, entity: &EntityId) {
+        self.0.plan.lock().unwrap().broken.insert(entity.as_str().to_owned());
+    }
+
+    /// Calls since the faults were armed, or since the beginning.
+    pub fn calls(&self) -> u32 {
+        self.0.plan.lock().unwrap().calls
+    }
+
+    /// Whether the armed fault has struck.
+    pub fn have_struck(&self) -> bool {
+        self.0.plan.lock().unwrap().struck
+    }
+
+    /// Waits until the armed fault strikes.
+    pub async fn strike(&self) {
+        while !self.have_struck() {
+            self.0.struck.notified().await;
+        }
+    }
+
+    /// Waits until this process dies; it may never do so.
+    pub async fn death(&self) {
+        loop {
+            self.0.died.notified().await;
+            if self.0.plan.lock().unwrap().dead {
+                return;
+            }
+        }
+    }
+
+    /// Lets a frozen process go on.
+    pub fn thaw(&self) {
+        self.0.thawed.notify_one();
+    }
+
+    fn next(&self, pk: &str) -> Result<Option<Fault>, StoreError> {
+        let mut plan = self.0.plan.lock().unwrap();
+        if plan.broken.contains(pk) {
+            return Err(StoreError::Invalid(format!("the test broke {pk}")));
+        }
+        let call = plan.calls;
+        plan.calls += 1;
+        Ok(plan.armed.filter(|(armed, _)| *armed == call).map(|(_, fault)| fault))
+    }
+
+    fn struck(&self) {
+        self.0.plan.lock().unwrap().struck = true;
+        self.0.struck.notify_one();
+    }
+
+    async fn die<T>(&self) -> T {
+        self.struck();
+        self.0.plan.lock().unwrap().dead = true;
+        self.0.died.notify_one();
+        pending().await
+    }
+
+    /// Makes a call with the fault that is due. It brings the answer, and whether it is the answer to a repetition.
+    async fn call<T, R>(&self, pk: &str, call: impl Fn() -> R + Send) -> Result<(T, bool), StoreError>
+    where
+        R: Future<Output = Result<T, StoreError>> + Send,
+        T: Send,
+    {
+        match self.next(pk)? {
+            None => Ok((call().await?, false)),
+            Some(Fault::DiesBefore) => self.die().await,
+            Some(Fault::DiesAfter) => {
+                let _ = call().await;
+                self.die().await
+            }
+            Some(Fault::AnswerLost) => {
+                let _ = call().await;
+                self.struck();
+                Ok((call().await?, true))
+            }
+            Some(Fault::Frozen) => {
+                self.struck();
+                self.0.thawed.notified().await;
+                Ok((call().await?, false))
+            }
+        }
+    }
+}
+
+/// The table's stream: the mailboxes that were written, in order, as far as the event source's filter lets them pass.
+#[derive(Clone, Debug, Default)]
+pub struct Records(Arc<Mutex<Vec<EntityId>>>);
+
+impl Records {
+    /// The records since the last call.
+    pub fn take(&self) -> Vec<EntityId> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+
+    /// Puts records back that were delivered and not acknowledged.
+    pub fn put_back(&self, records: &[EntityId]) {
+        self.0.lock().unwrap().splice(0..0, records.iter().cloned());
+    }
+
+    fn add(&self, key: &Key) {
+        self.0.lock().unwrap().push(key.pk.parse().unwrap());
+    }
+}
+
+/// A store with faults around another one.
+#[derive(Clone, Debug)]
+pub struct Faulty<S> {
+    inner: S,
+    faults: Faults,
+    records: Records,
+}
+
+impl<S> Faulty<S> {
+    pub fn new(inner: S, faults: Faults, records: Records) -> Self {
+        Self { inner, faults, records }
+    }
+}
+
+impl<S: Store> Faulty<S> {
+    async fn updated(&self, update: Update) -> Result<Written, StoreError> {
+        let key = update.key.clone();
+        let written = self.inner.update(update).await?;
+        if let Written::Applied { item, .. } = &written
+            && matches!(item.get("pending"), Some(AttributeValue::S(_)))
+        {
+            self.records.add(&key);
+        }
+        Ok(written)
+    }
+
+    async fn transacted(&self, transaction: Transaction) -> Result<Written, StoreError> {
+        let key = transaction.update.key.clone();
+        let released = transaction.update.update.contains(table::RELEASE);
+        let written = self.inner.transact(transaction).await?;
+        if let (Written::Applied { .. }, false) = (&written, released) {
+            self.records.add(&key);
+        }
+        Ok(written)
+    }
+}
+
+/// An answer as the SDK gives it, which says if an earlier attempt was made.
+fn attempted((written, again): (Written, bool)) -> Written {
+    match written {
+        Written::Refused { old, first_try } => Written::Refused { old, first_try: first_try && !again },
+        applied @ Written::Applied { .. } => applied,
+    }
+}
+
+impl<S: Store> Store for Faulty<S> {
+    async fn get(&self, key: Key, consistency: Consistency) -> Result<(Option<Item>, Consumed), StoreError> {
+        let got = self.faults.call(&key.pk, || self.inner.get(key.clone(), consistency)).await?;
+        Ok(got.0)
+    }
+
+    async fn update(&self, update: Update) -> Result<Written, StoreError> {
+        self.faults.call(&update.key.pk, || self.updated(update.clone())).await.map(attempted)
+    }
+
+    async fn transact(&self, transaction: Transaction) -> Result<Written, StoreError> {
+        let pk = transaction.update.key.pk.clone();
+        self.faults.call(&pk, || self.transacted(transaction.clone())).await.map(attempted)
+    }
+
+    async fn query(&self, query: Query) -> Result<Page, StoreError> {
+        let page = self.faults.call("", || self.inner.query(query.clone())).await?;
+        Ok(page.0)
+    }
+}
