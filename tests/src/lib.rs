@@ -12,4 +12,6 @@ mod world;
 
 mod cost;
 mod crash;
+mod example;
 mod journey;
+mod readme;
