@@ -1,12 +1,13 @@
 //! Posting to an entity and getting its answer: what `ingest` does, and a typed client for Rust code.
 
+mod results;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::{Either, select};
-
 use crate::actor::{Actor, Rejection};
-use crate::envelope::{Draft, EntityId, EnvelopeId, EventId, Keyed, Malformed, Millis, Owner};
+use crate::client::results::Wait;
+use crate::envelope::{Draft, EntityId, EnvelopeId, EventId, Malformed, Millis, Owner};
 use crate::host::Host;
 use crate::limits;
 use crate::mailbox::StepError;
@@ -15,12 +16,9 @@ use crate::mailbox::post::{Posted, Posting, Room, Stored, Tries, post};
 use crate::mailbox::takeover::{Taken, Takeover, take};
 use crate::mailbox::view::{self, Standing};
 use crate::outcome::{Outcome, Settled};
-use crate::receipt::{self, Receipt};
 use crate::sharing::{Boarding, Carried, Class, Lead, Sharing};
 use crate::store::{Consistency, StoreError, backoff};
-use crate::table;
 use crate::visit::{Held, visit_all};
-use crate::waiting::Waiter;
 
 /// How a post is processed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -311,16 +309,11 @@ impl<H: Host> Client<H> {
         // Whoever shared the write that won the lease waits as if it had won alone: a visit of this process runs it.
         let won = carried.owner.is_some_and(|owner| carried.image.held_by(&owner));
         let wait_ms = if won { submission.wait_ms.max(limits::DIALECT_WAIT_MS) } else { submission.wait_ms };
-        let mut wait = Wait { image: carried.image, entries: Vec::new() };
-        for ((event, waiter), draft) in carried.events.into_iter().zip(carried.waiters).zip(submission.drafts) {
-            let keyed = draft.keyed.clone();
-            let standing = wait.image.settled(event.id).map(Standing::Settled);
-            wait.entries.push(Entry { event, waiter, keyed, standing });
-        }
+        let mut wait = Wait::new(carried, submission.drafts);
         let latest = Millis(submission.deadline.0.saturating_sub(limits::FINISH_MS));
         let until = self.host.now().plus(wait_ms).min(latest);
         wait.until(&self.host, until).await;
-        wait.entries.into_iter().map(|entry| entry.receipted(&wait.image)).collect()
+        wait.receipts()
     }
 }
 
@@ -328,111 +321,4 @@ impl<H: Host> Client<H> {
 struct Boarded {
     stored: Carried,
     leads: bool,
-}
-
-/// Waits for the results of one post.
-struct Wait {
-    image: Arc<Mailbox>,
-    entries: Vec<Entry>,
-}
-
-struct Entry {
-    event: EventId,
-    waiter: Waiter,
-    keyed: Option<Keyed>,
-    standing: Option<Standing>,
-}
-
-impl Wait {
-    async fn until<H: Host>(&mut self, host: &H, until: Millis) {
-        let mut attempt = 0;
-        loop {
-            self.told();
-            let now = host.now();
-            if self.entries.iter().all(|entry| entry.standing.is_some()) || now >= until {
-                return;
-            }
-            let pause = self.pause(host, attempt).min(Duration::from_millis(until.since(now)));
-            attempt += 1;
-            if self.told_within(host, pause).await {
-                continue;
-            }
-            self.poll(host).await;
-        }
-    }
-
-    /// Takes what visits of this process have told.
-    fn told(&mut self) {
-        for entry in self.entries.iter_mut().filter(|entry| entry.standing.is_none()) {
-            if let Ok(Some(settled)) = entry.waiter.settled.try_recv() {
-                entry.standing = Some(Standing::Settled(settled));
-            }
-        }
-    }
-
-    /// How long to wait before polling: hardly at all when another process holds the lease, long when a visit of this
-    /// one does, which will tell.
-    fn pause<H: Host>(&self, host: &H, attempt: u32) -> Duration {
-        let told = matches!(&self.image.lease, Some(Lease::Held { owner, .. }) if host.waiting().holds(owner));
-        if told { Duration::from_secs(1) } else { backoff(attempt, host.random()) }
-    }
-
-    /// Whether a visit of this process told something before the pause was over.
-    async fn told_within<H: Host>(&mut self, host: &H, pause: Duration) -> bool {
-        let Some(open) = self.entries.iter_mut().find(|entry| entry.standing.is_none()) else {
-            return true;
-        };
-        let sleep = Box::pin(host.sleep(pause));
-        match select(&mut open.waiter.settled, sleep).await {
-            Either::Left((Ok(settled), _)) => {
-                open.standing = Some(Standing::Settled(settled));
-                true
-            }
-            Either::Left((Err(_), sleep)) => {
-                sleep.await;
-                false
-            }
-            Either::Right(_) => false,
-        }
-    }
-
-    async fn poll<H: Host>(&mut self, host: &H) {
-        let entity = self.image.entity.clone();
-        // A reader that fails or is late is asked again: the wait has an end of its own.
-        let Ok(Some(image)) = view::mailbox(host, &entity, Consistency::Eventual).await else {
-            return;
-        };
-        if image.version < self.image.version {
-            return;
-        }
-        self.image = Arc::new(image);
-        for entry in self.entries.iter_mut().filter(|entry| entry.standing.is_none()) {
-            entry.standing = match view::standing(&self.image, entry.event) {
-                Some(Standing::Queued { .. } | Standing::Never) => None,
-                Some(standing) => Some(standing),
-                None => entry.past(host, &entity).await,
-            };
-        }
-    }
-}
-
-impl Entry {
-    /// The outcome of an event that left the queue and is no longer recent: its receipt, or its dead letter.
-    async fn past<H: Host>(&self, host: &H, entity: &EntityId) -> Option<Standing> {
-        if let Some(keyed) = &self.keyed {
-            let key = table::receipt_key(entity, &keyed.name);
-            let item = receipt::get(host, key, host.now()).await.ok().flatten();
-            let receipt: Option<Receipt> = item.and_then(|item| serde_dynamo::from_item(item).ok());
-            if let Some(receipt) = receipt {
-                return receipt.settled(keyed, self.event).map(Standing::Settled);
-            }
-        }
-        view::event(host, entity, self.event).await.ok()
-    }
-
-    fn receipted(self, image: &Mailbox) -> Receipted {
-        let position = self.event.sequence.saturating_sub(image.first());
-        let standing = self.standing.unwrap_or(Standing::Queued { position });
-        Receipted { event: self.event, standing }
-    }
 }

@@ -21,6 +21,7 @@ pub mod deliver;
 pub mod envelope;
 pub mod host;
 pub mod http;
+pub mod key;
 pub mod limits;
 pub mod live;
 pub mod mailbox;

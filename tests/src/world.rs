@@ -224,7 +224,8 @@ pub async fn endpoint() -> String {
     EMBEDDED.get().unwrap().endpoint()
 }
 
-fn table_name() -> String {
+/// The name of a table that no other test has.
+pub fn table_name() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     format!("leasebox-{}-{}-{}", std::process::id(), machine_time().0, NEXT.fetch_add(1, Ordering::Relaxed))
 }

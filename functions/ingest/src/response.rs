@@ -24,6 +24,16 @@ pub fn write(posting: &PostRequest, receipts: Vec<Receipted>) -> Answer {
 }
 
 fn events(receipts: Vec<Receipted>) -> Answer {
+    // An array is one post under its key: when that was used for another body, it is refused as one.
+    let reused = |receipted: &Receipted| matches!(&receipted.standing, Standing::Settled(s) if s.outcome == Outcome::key_reused());
+    if receipts.iter().all(reused)
+        && let Some(Receipted {
+            standing: Standing::Settled(Settled { outcome: Outcome::Rejected(rejection), .. }),
+            ..
+        }) = receipts.first()
+    {
+        return Problem::rejected(rejection.clone()).answer();
+    }
     let done = receipts.iter().all(|receipted| !matches!(receipted.standing, Standing::Queued { .. }));
     let replayed = receipts.iter().all(|receipted| matches!(&receipted.standing, Standing::Settled(s) if s.replayed));
     let receipts: Vec<_> = receipts.into_iter().filter_map(ReceiptAnswer::of).collect();

@@ -101,7 +101,7 @@ pub struct ReceiptAnswer {
     pub position: Option<u64>,
     /// Once it is processed: the actor's reply.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Value>)]
     pub reply: Option<Value>,
     /// Once it is processed and refused by the rules of the business: why.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -217,7 +217,6 @@ pub struct EntityAnswer {
     /// Its id.
     pub id: String,
     /// Its state.
-    #[schema(value_type = Object)]
     pub state: Value,
     /// How many events it has processed.
     pub processed: u64,

@@ -1,0 +1,191 @@
+//! The API's document is true: it has every route and no other, and every answer is as it says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use shared::http::routes::{Found, ROUTES, find};
+use shared::limits::Settings;
+
+use crate::scribe;
+use crate::stalled::Stalled;
+use crate::world::{Reply, World, entity};
+
+/// The document, as a client gets it.
+struct Document(Value);
+
+impl Document {
+    async fn served(world: &World) -> Self {
+        let reply = world.get("/openapi.json").await;
+        assert_eq!(reply.status, 200);
+        Self(reply.body)
+    }
+
+    fn operation(&self, method: &str, path: &str) -> &Value {
+        let Found::Route(route, _) = find(method, path.split('?').next().unwrap()) else { panic!("{method} {path}") };
+        &self.0["paths"][route.path][method.to_lowercase()]
+    }
+
+    /// What a schema of the document has against a value.
+    fn errors(&self, schema: &Value, value: &Value) -> Vec<String> {
+        assert!(schema.is_object(), "there is no schema");
+        let mut whole = schema.clone();
+        whole["components"] = self.0["components"].clone();
+        let validator = jsonschema::validator_for(&whole).unwrap();
+        validator.iter_errors(value).map(|error| format!("{error} at {}", error.instance_path())).collect()
+    }
+
+    /// Checks an answer against what its operation promises.
+    fn check(&self, method: &str, path: &str, reply: &Reply) {
+        let responses = &self.operation(method, path)["responses"];
+        let promised = responses.get(reply.status.to_string()).unwrap_or(&responses["default"]);
+        let media = reply.headers["content-type"].to_str().unwrap();
+        let schema = &promised["content"][media]["schema"];
+        assert!(schema.is_object(), "{method} {path} does not promise {} {media}", reply.status);
+        let errors = self.errors(schema, &reply.body);
+        assert!(errors.is_empty(), "{method} {path}: {errors:?} in {}", reply.body);
+        let is_problem = media == "application/problem+json";
+        assert_eq!(is_problem, reply.status >= 400, "{method} {path}: {}", reply.status);
+    }
+
+    /// Whether the document allows a request body.
+    fn takes(&self, path: &str, body: &Value) -> bool {
+        let request = &self.operation("POST", path)["requestBody"];
+        self.errors(&request["content"]["application/json"]["schema"], body).is_empty()
+    }
+}
+
+#[tokio::test]
+async fn the_document_has_every_route_and_no_other() {
+    let world = World::new().await;
+    let Document(document) = Document::served(&world).await;
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"), "{}", document["openapi"]);
+    let mut documented = BTreeSet::new();
+    let mut ids = BTreeSet::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            documented.insert((method.to_uppercase(), path.clone()));
+            assert!(ids.insert(operation["operationId"].as_str().unwrap()), "{method} {path}");
+            let declared = operation["parameters"].as_array().into_iter().flatten();
+            let declared: BTreeSet<_> =
+                declared.filter(|one| one["in"] == "path").map(|one| one["name"].as_str().unwrap()).collect();
+            let used: BTreeSet<_> =
+                path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).collect();
+            assert_eq!(declared, used, "{method} {path}");
+        }
+    }
+    let routes = ROUTES.iter().map(|route| (route.method.to_owned(), route.path.to_owned()));
+    assert_eq!(documented, routes.collect());
+}
+
+#[tokio::test]
+async fn every_answer_is_as_the_document_says() {
+    let world = World::with(scribe::registry(), Settings::default()).await;
+    let document = Document::served(&world).await;
+    let held = entity("counter", "held");
+    let _holder = Stalled::at(&world, &held, &json!({"type": "increment", "amount": 1})).await;
+    let event = r#"{"type":"increment","amount":2}"#;
+    let (asked, now) = ([("prefer", "respond-async")], [("prefer", "wait=0")]);
+    let mut seen = BTreeMap::<_, BTreeSet<u16>>::new();
+    let top = format!("/webhook?user_id=top&delta={}", i64::MAX);
+    let requests: Vec<(&str, &str, &[(&str, &str)], &str)> = vec![
+        ("GET", "/webhook?user_id=a&delta=1", &[], ""),
+        ("GET", "/webhook?user_id=held&delta=1", &now, ""),
+        ("GET", &top, &[], ""),
+        ("GET", "/webhook?user_id=top&delta=1", &[], ""),
+        ("GET", "/webhook", &[], ""),
+        ("POST", "/webhook", &[], r#"{"user_id":"a","delta":1}"#),
+        ("POST", "/webhook", &asked, r#"{"user_id":"held","delta":1}"#),
+        ("POST", "/webhook", &[], "x"),
+        ("POST", "/counter/a/increment", &[], ""),
+        ("POST", "/counter/held/increment", &now, ""),
+        ("POST", "/counter/top/increment", &[], ""),
+        ("POST", "/entities/counter/a/events", &[], event),
+        ("POST", "/entities/scribe/a/events", &[], r#"{"type":"write","text":"abc"}"#),
+        ("POST", "/entities/scribe/a/events", &[], r#"[{"type":"write","text":""},{"type":"write","text":"a"}]"#),
+        ("POST", "/entities/counter/top/events", &[], r#"[{"type":"increment"}]"#),
+        ("POST", "/entities/counter/held/events", &[], event),
+        ("POST", "/entities/counter/held/events", &[], r#"[{"type":"increment"},{"type":"increment"}]"#),
+        ("POST", "/entities/scribe/a/events", &[], r#"{"type":"erase"}"#),
+        ("POST", "/entities/none/a/events", &[], event),
+        ("GET", "/status?user_id=a", &[], ""),
+        ("GET", "/status?user_id=held", &[], ""),
+        ("GET", "/status?user_id=nobody", &[], ""),
+        ("GET", "/status", &[], ""),
+        ("GET", "/status?limit=1", &[], ""),
+        ("GET", "/counter/a", &[], ""),
+        ("GET", "/counter/new", &[], ""),
+        ("GET", "/counter/%20", &[], ""),
+        ("GET", "/entities/counter", &[], ""),
+        ("GET", "/entities/counter?limit=1", &[], ""),
+        ("GET", "/entities/scribe", &[], ""),
+        ("GET", "/entities/none", &[], ""),
+        ("GET", "/entities/counter/held", &[], ""),
+        ("GET", "/entities/scribe/a", &[], ""),
+        ("GET", "/entities/scribe/b", &[], ""),
+        ("GET", "/entities/counter/a/events/x", &[], ""),
+        ("GET", "/health", &[], ""),
+        ("GET", "/health?a", &[], ""),
+        ("GET", "/openapi.json", &[], ""),
+        ("GET", "/openapi.json?a", &[], ""),
+    ];
+    let mut note = |method: &str, path: &str, reply: &Reply| {
+        document.check(method, path, reply);
+        let Found::Route(route, _) = find(method, path.split('?').next().unwrap()) else { panic!("{method} {path}") };
+        seen.entry((route.method, route.path)).or_default().insert(reply.status);
+    };
+    for (method, path, headers, body) in requests {
+        let reply = world.http(method, path, headers, body).await;
+        note(method, path, &reply);
+        let receipts: Vec<&Value> = reply.body.as_array().map_or_else(|| vec![&reply.body], |all| all.iter().collect());
+        for receipt in receipts {
+            let Some(event) = receipt.get("event_id").and_then(Value::as_str) else { continue };
+            let id = ["a", "held", "top"].into_iter().find(|id| path.contains(&format!("/{id}/")));
+            let kind = if path.contains("/scribe/") { "scribe" } else { "counter" };
+            let Some(id) = id else { continue };
+            let path = format!("/entities/{kind}/{id}/events/{event}");
+            note("GET", &path, &world.get(&path).await);
+        }
+    }
+    for route in &ROUTES {
+        let seen = &seen[&(route.method, route.path)];
+        let posts = document.operation(route.method, route.path)["responses"].get("202").is_some();
+        assert!(seen.contains(&200) && seen.contains(&202) == posts, "{route:?}: {seen:?}");
+        assert!(seen.iter().any(|status| *status >= 400), "{route:?}: no problem was seen");
+    }
+}
+
+#[tokio::test]
+async fn the_document_takes_the_bodies_that_the_server_takes() {
+    let world = World::new().await;
+    let document = Document::served(&world).await;
+    let (webhook, increment, events) = ("/webhook", "/counter/a/increment", "/entities/counter/a/events");
+    let event = json!({"type": "increment", "amount": 1});
+    for (path, body) in [
+        (webhook, json!({"user_id": "a", "delta": 1})),
+        (increment, json!({})),
+        (increment, json!({"amount": -5})),
+        (events, json!({"type": "increment"})),
+        (events, event.clone()),
+        (events, json!(vec![&event; 25])),
+    ] {
+        assert!(document.takes(path, &body), "{path} {body}");
+        assert_eq!(world.post(path, &body.to_string()).await.status, 200, "{path} {body}");
+    }
+    for (path, body) in [
+        (webhook, json!({"user_id": "a", "delta": 1, "by": "b"})),
+        (webhook, json!({"user_id": 7, "delta": 1})),
+        (webhook, json!(["a", 1])),
+        (increment, json!({"amount": "5"})),
+        (increment, json!({"amount": 1.5})),
+        (increment, json!({"amounts": 5})),
+        (increment, json!([5])),
+        (events, json!({})),
+        (events, json!([])),
+        (events, json!(7)),
+        (events, json!([7])),
+        (events, json!(vec![&event; 26])),
+    ] {
+        assert!(!document.takes(path, &body), "{path} {body}");
+        assert_eq!(world.post(path, &body.to_string()).await.status, 400, "{path} {body}");
+    }
+}

@@ -1,0 +1,165 @@
+//! Every payload in `events/` goes through the function that it is named after.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::{Value, json};
+use shared::client::Mode;
+use shared::envelope::{Draft, Owner};
+use shared::mailbox::post::{Posted, Posting, Room, Tries, post};
+
+use crate::problems::problem;
+use crate::world::{Reply, World, entity};
+
+/// The payloads that the tests below use.
+const USED: [(&str, &str); 10] = [
+    ("drain-stream", include_str!("../../events/drain-stream.json")),
+    ("drain-wake", include_str!("../../events/drain-wake.json")),
+    ("ingest-entities-array", include_str!("../../events/ingest-entities-array.json")),
+    ("ingest-entities-event", include_str!("../../events/ingest-entities-event.json")),
+    ("ingest-increment", include_str!("../../events/ingest-increment.json")),
+    ("ingest-increment-base64", include_str!("../../events/ingest-increment-base64.json")),
+    ("ingest-webhook-get", include_str!("../../events/ingest-webhook-get.json")),
+    ("status-list", include_str!("../../events/status-list.json")),
+    ("status-not-found", include_str!("../../events/status-not-found.json")),
+    ("status-user", include_str!("../../events/status-user.json")),
+];
+
+fn payload(name: &str) -> &'static str {
+    USED.iter().find(|(used, _)| *used == name).map(|(_, text)| *text).unwrap()
+}
+
+/// Hands a payload to the function as Lambda would.
+async fn invoke(world: &World, function: &str, payload: &str) -> Reply {
+    let request = lambda_http::request::from_str(payload).unwrap();
+    let response = match function {
+        "ingest" => ingest::handle(&world.client, request, world.deadline()).await,
+        "status" => status::handle(&world.host, request).await,
+        other => panic!("{other} does not serve HTTP"),
+    };
+    let (parts, body) = response.into_parts();
+    Reply { status: parts.status.as_u16(), headers: parts.headers, body: serde_json::from_slice(&body).unwrap() }
+}
+
+async fn ingested(world: &World, name: &str) -> Reply {
+    invoke(world, "ingest", payload(name)).await
+}
+
+async fn shown(world: &World, name: &str) -> Reply {
+    invoke(world, "status", payload(name)).await
+}
+
+async fn drained(world: &World, name: &str) -> Value {
+    let event = serde_json::from_str(payload(name)).unwrap();
+    drain::handle(&world.host, &world.wakes, event, world.deadline()).await.unwrap()
+}
+
+#[test]
+fn every_payload_is_used() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
+    let there = folder.read_dir().unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+    let used = USED.iter().map(|(name, _)| format!("{name}.json"));
+    assert_eq!(there.collect::<BTreeSet<_>>(), used.collect());
+    // This file itself, without the table above: each payload is named once more, where it is used.
+    let (_, tests) = include_str!("payloads.rs").split_once("async fn ingested").unwrap();
+    for (name, _) in USED {
+        assert!(tests.contains(&format!("\"{name}\"")), "no test uses {name}");
+    }
+}
+
+#[tokio::test]
+async fn ingest_takes_what_api_gateway_sends() {
+    let world = World::new().await;
+    let webhook = ingested(&world, "ingest-webhook-get").await;
+    assert_eq!((webhook.status, &webhook.body["user_id"], &webhook.body["counter"]), (200, &json!("alice"), &json!(5)));
+    let counter = |value: i64| json!({"counter_id": "my-counter", "value": value});
+    let plain = ingested(&world, "ingest-increment").await;
+    assert_eq!((plain.status, plain.body), (200, counter(5)));
+    let base64 = ingested(&world, "ingest-increment-base64").await;
+    assert_eq!((base64.status, base64.body), (200, counter(10)));
+    let event = ingested(&world, "ingest-entities-event").await;
+    assert_eq!((event.status, &event.body["reply"]), (200, &json!({"value": 10})));
+    let again = ingested(&world, "ingest-entities-event").await;
+    assert_eq!((again.status, &again.body), (200, &event.body), "the payload carries a key");
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+    let array = ingested(&world, "ingest-entities-array").await;
+    let queued: Vec<_> = array.body.as_array().unwrap().iter().map(|one| one["status"].as_str().unwrap()).collect();
+    assert_eq!((array.status, queued), (202, vec!["queued"; 3]));
+    world.stream(&[&entity("counter", "alice")]).await;
+    assert_eq!(world.get("/counter/alice").await.body["value"], 10 + 5 + 1 - 2);
+}
+
+#[tokio::test]
+async fn status_shows_what_api_gateway_asks_for() {
+    let world = World::new().await;
+    let unknown = shown(&world, "status-user").await;
+    assert_eq!((unknown.status, problem(&unknown)), (404, "unknown-entity"));
+    ingested(&world, "ingest-webhook-get").await;
+    let alice = json!({"user_id": "alice", "counter": 5, "pending": [], "lock": null});
+    let user = shown(&world, "status-user").await;
+    assert_eq!((user.status, &user.body), (200, &alice));
+    let list = shown(&world, "status-list").await;
+    assert_eq!((list.status, list.body), (200, json!({"items": [alice], "cursor": null})));
+    let nowhere = shown(&world, "status-not-found").await;
+    assert_eq!((nowhere.status, problem(&nowhere)), (404, "unknown-path"));
+}
+
+#[tokio::test]
+async fn ingest_refuses_a_path_that_api_gateway_has_decoded() {
+    let world = World::new().await;
+    for (id, status) in [("a b", 400), ("a\u{e9}", 400), ("a?b", 405), ("a#b", 405), ("..", 404), ("a%", 400)] {
+        let mut event: Value = serde_json::from_str(payload("ingest-increment")).unwrap();
+        event["rawPath"] = json!(format!("/counter/{id}/increment"));
+        let reply = invoke(&world, "ingest", &event.to_string()).await;
+        assert_eq!((reply.status, problem(&reply).is_empty()), (status, false), "{id}");
+    }
+}
+
+#[tokio::test]
+async fn drain_runs_what_the_stream_shows() {
+    let world = World::new().await;
+    let users = ["alice", "bob"].map(|id| entity("counter", id));
+    for user in &users {
+        world.submit(user, Mode::Detached, &[json!({"type": "increment", "amount": 5})]).await;
+    }
+    assert_eq!(drained(&world, "drain-stream").await, json!({"batchItemFailures": []}));
+    for user in &users {
+        let mailbox = world.mailbox(user).await;
+        assert_eq!((mailbox.head, mailbox.pending, mailbox.lease), (1, false, None), "{user}");
+    }
+    let idle = world.mailbox(&users[0]).await.version;
+    assert_eq!(drained(&world, "drain-stream").await, json!({"batchItemFailures": []}), "delivered once more");
+    assert_eq!(world.mailbox(&users[0]).await.version, idle);
+}
+
+#[tokio::test]
+async fn drain_replaces_the_very_lease_that_a_wake_names() {
+    let world = World::new().await;
+    let alice = entity("counter", "alice");
+    let event: Value = serde_json::from_str(payload("drain-wake")).unwrap();
+    let wake: Value = serde_json::from_str(event["Records"][0]["body"].as_str().unwrap()).unwrap();
+    let me: Owner = wake["lease"]["owner"].as_str().unwrap().parse().unwrap();
+    let drafts = [Draft { body: json!({"type": "increment", "amount": 5}).to_string(), keyed: None, from: None }];
+    let posting =
+        Posting { entity: &alice, drafts: &drafts, owner: Some(me), room: Room::Queue, deadline: world.deadline() };
+    assert!(matches!(post(&world.host, posting, &mut Tries::default()).await.unwrap(), Posted::Stored(_)));
+    assert_eq!(drained(&world, "drain-wake").await, json!({"batchItemFailures": []}));
+    assert_eq!(world.mailbox(&alice).await.head, 0, "the lease was renewed since the wake was sent");
+    let until = wake["lease"]["until"].to_string();
+    aws_sdk_dynamodb::Client::new(&world.config)
+        .update_item()
+        .table_name(&world.table)
+        .key("pk", AttributeValue::S(alice.to_string()))
+        .key("sk", AttributeValue::S("mailbox".to_owned()))
+        .update_expression("SET #lease.#until = :until")
+        .expression_attribute_names("#lease", "lease")
+        .expression_attribute_names("#until", "until")
+        .expression_attribute_values(":until", AttributeValue::N(until))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(drained(&world, "drain-wake").await, json!({"batchItemFailures": []}));
+    let mailbox = world.mailbox(&alice).await;
+    assert_eq!((mailbox.head, mailbox.pending, mailbox.lease), (1, false, None));
+}
