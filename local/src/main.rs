@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 /// Actors on Lambda and DynamoDB, all in one process.
 #[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true)]
+#[command(name = "leasebox", version, args_conflicts_with_subcommands = true)]
 struct Arguments {
     #[command(subcommand)]
     mode: Option<Mode>,

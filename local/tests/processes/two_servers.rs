@@ -1,0 +1,71 @@
+//! Two servers on one DynamoDB: no total is ever wrong, and one finishes what the other left.
+
+use std::sync::atomic::AtomicUsize;
+
+use local::database::{Database, Serving};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use reqwest::Client;
+
+use crate::increment::{BOUND, Fate, LEASE, check, count, increments, post_all, reached, settle};
+use crate::server::Server;
+
+const COUNTERS: u32 = 200;
+const DIGITS: u32 = 6;
+const CLIENTS: usize = 32;
+
+/// One table, and two servers on it.
+struct Pair {
+    servers: [Server; 2],
+    /// Kept, so that it goes on answering.
+    _embedded: Option<Serving>,
+}
+
+impl Pair {
+    async fn start() -> Self {
+        let (endpoint, _embedded) = match std::env::var("DYNAMODB_ENDPOINT") {
+            Ok(endpoint) => (endpoint, None),
+            Err(_) => {
+                let database = Database::in_memory().unwrap();
+                let serving = database.serve("127.0.0.1:0".parse().unwrap()).await.unwrap();
+                (serving.endpoint(), Some(serving))
+            }
+        };
+        let table = format!("two-servers-{}-{:016x}", std::process::id(), rand::random::<u64>());
+        let lease = LEASE.to_string();
+        let arguments = ["--ephemeral", "--endpoint", &endpoint, "--table", &table, "--lease", &lease];
+        Self { servers: [Server::start(&arguments), Server::start(&arguments)], _embedded }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_total_is_exact() {
+    let pair = Pair::start().await;
+    let http = Client::new();
+    let load = increments("both", COUNTERS, 0..DIGITS, &mut StdRng::seed_from_u64(1));
+    let urls = pair.servers.each_ref().map(Server::url);
+    let posted = post_all(&http, &urls, CLIENTS, load, &AtomicUsize::new(0)).await;
+    assert_eq!(count(&posted, Fate::Acknowledged), posted.len());
+    settle(&http, urls[0], &posted, BOUND).await;
+    for url in urls {
+        check(&http, url, &posted).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_finishes_what_the_other_left_when_it_was_killed() {
+    let Pair { servers: [victim, survivor], _embedded } = Pair::start().await;
+    let http = Client::new();
+    let load = increments("left", COUNTERS, 0..DIGITS, &mut StdRng::seed_from_u64(2));
+    let (acknowledged, half) = (AtomicUsize::new(0), load.len() / 2);
+    let urls = [victim.url().to_owned(), survivor.url().to_owned()];
+    let urls = urls.each_ref().map(String::as_str);
+    let kill = async {
+        reached(&acknowledged, half).await;
+        victim.kill();
+    };
+    let (posted, ()) = tokio::join!(post_all(&http, &urls, CLIENTS, load, &acknowledged), kill);
+    assert!(count(&posted, Fate::Unknown) > 0, "the kill hit no request");
+    settle(&http, survivor.url(), &posted, BOUND).await;
+    check(&http, survivor.url(), &posted).await;
+}
