@@ -43,6 +43,11 @@ impl World {
         self.get(&format!("/entities/{entity}/events/{event_id}")).await
     }
 
+    /// What one stream record of this entity makes `drain` do.
+    pub async fn look(&self, entity: &EntityId) -> Value {
+        self.stream(&[entity]).await
+    }
+
     /// Does something until it is done or until this process dies of it.
     pub async fn until_death<F: Future>(&self, work: F) -> Option<F::Output> {
         match select(Box::pin(work), Box::pin(self.faults.death())).await {

@@ -3,12 +3,16 @@
 use std::collections::HashSet;
 use std::future::{Future, pending};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_dynamo::{AttributeValue, Item};
 use shared::envelope::EntityId;
 use shared::store::{Consistency, Consumed, Key, Page, Query, Store, StoreError, Transaction, Update, Written};
 use shared::table;
 use tokio::sync::Notify;
+
+/// How long a test waits for the call that is to have a fault.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What happens at one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,9 +72,12 @@ impl Faults {
 
     /// Waits until the armed fault strikes.
     pub async fn strike(&self) {
-        while !self.have_struck() {
-            self.0.struck.notified().await;
-        }
+        let struck = async {
+            while !self.have_struck() {
+                self.0.struck.notified().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, struck).await.expect("the call that was to have a fault is not made");
     }
 
     /// Waits until this process dies; it may never do so.

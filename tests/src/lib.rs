@@ -11,6 +11,7 @@ mod meter;
 mod problems;
 mod scribe;
 mod stalled;
+mod takeover;
 mod template;
 mod world;
 
@@ -31,3 +32,4 @@ mod prefer;
 mod readme;
 mod refusals;
 mod seeds;
+mod wakes;

@@ -54,6 +54,9 @@ impl Document {
     }
 }
 
+/// Method, path, headers and body of a request.
+type Asked<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);
+
 #[tokio::test]
 async fn the_document_has_every_route_and_no_other() {
     let world = World::new().await;
@@ -87,7 +90,7 @@ async fn every_answer_is_as_the_document_says() {
     let (asked, now) = ([("prefer", "respond-async")], [("prefer", "wait=0")]);
     let mut seen = BTreeMap::<_, BTreeSet<u16>>::new();
     let top = format!("/webhook?user_id=top&delta={}", i64::MAX);
-    let requests: Vec<(&str, &str, &[(&str, &str)], &str)> = vec![
+    let requests: Vec<Asked<'_>> = vec![
         ("GET", "/webhook?user_id=a&delta=1", &[], ""),
         ("GET", "/webhook?user_id=held&delta=1", &now, ""),
         ("GET", &top, &[], ""),

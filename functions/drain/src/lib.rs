@@ -135,11 +135,11 @@ impl<H: Host, W: Wakes> Drain<'_, H, W> {
     async fn attend(&self, entity: &EntityId, wake: Option<&Wake>, company: Company) -> Option<Attended> {
         let error = match self.try_attend(entity, wake, company).await {
             Ok(attended) => return Some(attended),
-            Err(AttendError::Wake(error)) => {
+            Err(AttendError::Store(error)) if error.is_transient() => error,
+            Err(error) => {
                 tracing::warn!(%entity, %error, "an entity could not be attended to; its items are delivered again");
                 return None;
             }
-            Err(AttendError::Store(error)) => error,
         };
         // To fail a record would hold up every entity behind it in its shard: this one is looked at a little later.
         tracing::warn!(%entity, %error, "an entity did not answer; it is looked at again");
