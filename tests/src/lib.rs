@@ -16,6 +16,7 @@ mod template;
 mod world;
 
 mod architecture;
+mod concurrency;
 mod cost;
 mod crash;
 mod deployed_routes;
