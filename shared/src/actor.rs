@@ -170,6 +170,14 @@ impl Rejection {
         Self { reason: reason.to_owned(), status, detail: detail.into(), values: Map::new() }
     }
 
+    /// The refusal of an idempotency key that was used for something else.
+    #[must_use]
+    pub fn key_reused() -> Self {
+        let detail =
+            "this Idempotency-Key was used with another body within 24 hours; use a fresh key for a new request";
+        Self::new("idempotency-key-reused", 422, detail)
+    }
+
     /// The same with one more value.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {

@@ -5,6 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
+use aws_sdk_apigatewaymanagement::Client;
+use aws_sdk_apigatewaymanagement::config::Builder;
 
 use crate::actors;
 use crate::envelope::Millis;
@@ -113,18 +116,23 @@ pub struct Config {
     pub connections: Option<String>,
 }
 
+/// Where a process's pushes go. None is sent twice: after a failure it may have arrived.
+#[must_use]
+pub fn pushes(sdk: &SdkConfig, config: &Config) -> Pushes {
+    let Some(url) = &config.connections else {
+        return Pushes::Nowhere;
+    };
+    let settings = Builder::from(sdk).endpoint_url(url).retry_config(RetryConfig::disabled());
+    Pushes::Gateway(Client::from_conf(settings.build()))
+}
+
 /// The host of a deployed function, with its connection to the table already made.
 pub async fn connect(sdk: &SdkConfig, config: Config) -> Live<DynamoDb> {
     let mut settings = Settings::default();
     if let Some(seconds) = config.lease_seconds {
         settings.lease_ms = seconds.saturating_mul(1000);
     }
-    let pushes = match config.connections {
-        Some(url) => Pushes::Gateway(aws_sdk_apigatewaymanagement::Client::from_conf(
-            aws_sdk_apigatewaymanagement::config::Builder::from(sdk).endpoint_url(url).build(),
-        )),
-        None => Pushes::Nowhere,
-    };
+    let pushes = pushes(sdk, &config);
     let store = DynamoDb::new(sdk, &config.table);
     if let Err(error) = store.warm_up().await {
         // The first request will say it again, to somebody who waits for an answer.

@@ -31,11 +31,7 @@ impl Outcome {
     /// The refusal of a key that was used for something else.
     #[must_use]
     pub fn key_reused() -> Self {
-        Self::Rejected(Rejection::new(
-            "idempotency-key-reused",
-            422,
-            "this Idempotency-Key was used with another body within 24 hours; use a fresh key for a new request",
-        ))
+        Self::Rejected(Rejection::key_reused())
     }
 }
 

@@ -13,7 +13,7 @@ use crate::problems::problem;
 use crate::scribe;
 use crate::world::{Reply, World};
 
-const REQUESTS: usize = 600;
+const REQUESTS: usize = 1_000;
 
 /// Requests as they should be.
 const RIGHT: &[(&str, &str, &str)] = &[
@@ -91,6 +91,9 @@ const TOKENS: &[&str] = &[
     "\"\":",
 ];
 const HEADERS: &[(&str, &str)] = &[
+    // Often, so that some of it is valid and the rest of the run has queues to meet.
+    ("prefer", "respond-async"),
+    ("prefer", "respond-async"),
     ("prefer", "respond-async"),
     ("prefer", "wait=0"),
     ("prefer", "wait=21"),

@@ -22,18 +22,14 @@ fn a_lease_outlives_every_function_and_a_function_every_wait() {
     for name in FUNCTIONS {
         let timeout = milliseconds(&properties(name)["Timeout"]);
         assert!(timeout < limits::LEASE_MS, "{name}: {timeout}");
+        // An HTTP API waits 30 s for its integration, and no longer.
+        assert!(timeout < 30_000, "{name}: {timeout}");
     }
     for name in ["IngestFunction", "DrainFunction"] {
         assert_eq!(milliseconds(&properties(name)["Timeout"]), limits::FUNCTION_TIMEOUT_MS, "{name}");
     }
-    let longest = 1000 * limits::WAIT_SECONDS + limits::FINISH_MS;
-    assert!(longest < limits::FUNCTION_TIMEOUT_MS, "the longest wait ends before its function");
-    // An HTTP API waits 30 s for its integration, and no longer.
-    const { assert!(limits::FUNCTION_TIMEOUT_MS < 30_000) }
-    let status = milliseconds(&properties("StatusFunction")["Timeout"]);
-    let probe = Value::from(limits::FUNCTION_TIMEOUT_MS / 1000);
-    assert_eq!(milliseconds(&probe), limits::FUNCTION_TIMEOUT_MS);
-    assert!(status <= limits::FUNCTION_TIMEOUT_MS);
+    let ingest = milliseconds(&properties("IngestFunction")["Timeout"]);
+    assert!(1000 * limits::WAIT_SECONDS + limits::FINISH_MS < ingest, "the longest wait ends before its function");
 }
 
 #[test]
@@ -41,8 +37,6 @@ fn wakes_and_stream_records_have_the_time_that_they_need() {
     let drain = properties("DrainFunction");
     let visibility = milliseconds(&properties("WakeQueue")["VisibilityTimeout"]);
     assert!(visibility >= 6 * milliseconds(&drain["Timeout"]), "{visibility}");
-    let wakes = limits::LEASE_MS + limits::MARGIN_MS;
-    assert!(wakes <= limits::WAKE_MS, "SQS can delay a wake until the lease is over");
     for source in ["Stream", "Wake"] {
         let source = &drain["Events"][source]["Properties"];
         assert_eq!(source["FunctionResponseTypes"], serde_json::json!(["ReportBatchItemFailures"]));

@@ -1,5 +1,6 @@
 //! From receipts to an answer.
 
+use shared::actor::Rejection;
 use shared::actors::counter::Reply;
 use shared::client::Receipted;
 use shared::envelope::{EntityId, EventId};
@@ -24,20 +25,23 @@ pub fn write(posting: &PostRequest, receipts: Vec<Receipted>) -> Answer {
 }
 
 fn events(receipts: Vec<Receipted>) -> Answer {
-    // An array is one post under its key: when that was used for another body, it is refused as one.
-    let reused = |receipted: &Receipted| matches!(&receipted.standing, Standing::Settled(s) if s.outcome == Outcome::key_reused());
-    if receipts.iter().all(reused)
-        && let Some(Receipted {
-            standing: Standing::Settled(Settled { outcome: Outcome::Rejected(rejection), .. }),
-            ..
-        }) = receipts.first()
-    {
-        return Problem::rejected(rejection.clone()).answer();
+    if let Some(rejection) = key_reused(&receipts) {
+        return Problem::rejected(rejection).answer();
     }
     let done = receipts.iter().all(|receipted| !matches!(receipted.standing, Standing::Queued { .. }));
     let replayed = receipts.iter().all(|receipted| matches!(&receipted.standing, Standing::Settled(s) if s.replayed));
     let receipts: Vec<_> = receipts.into_iter().filter_map(ReceiptAnswer::of).collect();
     marked(Answer::json(if done { 200 } else { 202 }, &receipts), replayed)
+}
+
+/// An array is one post under its key: when that was used for another body, the array is refused as one.
+fn key_reused(receipts: &[Receipted]) -> Option<Rejection> {
+    let reused = Rejection::key_reused();
+    let is_that = |receipted: &Receipted| match &receipted.standing {
+        Standing::Settled(Settled { outcome: Outcome::Rejected(rejection), .. }) => *rejection == reused,
+        _ => false,
+    };
+    receipts.iter().all(is_that).then_some(reused)
 }
 
 fn event(posting: &PostRequest, receipted: Receipted) -> Answer {

@@ -122,9 +122,21 @@ pub fn count(increments: &[Increment], fate: Fate) -> usize {
     increments.iter().filter(|increment| increment.fate == fate).count()
 }
 
+/// Reads, and asks again where the database did not answer in time: on a busy machine it may not.
+async fn read(http: &Client, url: &str) -> reqwest::Response {
+    for _ in 0..10 {
+        let answer = http.get(url).send().await.unwrap();
+        if answer.status() != StatusCode::SERVICE_UNAVAILABLE {
+            return answer;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    panic!("{url} was not answered ten times");
+}
+
 /// Whether a counter has nothing pending and nobody holds it. A counter that does not exist has neither.
 pub async fn is_idle(http: &Client, url: &str, counter: &str) -> bool {
-    let answer = http.get(format!("{url}/entities/counter/{counter}")).send().await.unwrap();
+    let answer = read(http, &format!("{url}/entities/counter/{counter}")).await;
     if answer.status() == StatusCode::NOT_FOUND {
         return true;
     }
@@ -146,7 +158,7 @@ pub async fn settle(http: &Client, url: &str, increments: &[Increment], bound: D
             return at_first.unwrap_or_default();
         }
         assert!(begun.elapsed() < bound, "still pending or held after {bound:?}: {unfinished:?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
@@ -154,7 +166,7 @@ pub async fn settle(http: &Client, url: &str, increments: &[Increment], bound: D
 /// nothing else.
 pub async fn check(http: &Client, url: &str, increments: &[Increment]) {
     for (counter, increments) in by_counter(increments) {
-        let answer = http.get(format!("{url}/counter/{counter}")).send().await.unwrap();
+        let answer = read(http, &format!("{url}/counter/{counter}")).await;
         let answer: Value = answer.error_for_status().unwrap().json().await.unwrap();
         let total = answer["value"].as_i64().unwrap();
         let times = |increment: &Increment| total / increment.amount() % 4;

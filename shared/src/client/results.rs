@@ -52,7 +52,7 @@ impl Wait {
         loop {
             self.told();
             let now = host.now();
-            if self.entries.iter().all(|entry| entry.standing.is_some()) || now >= until {
+            if self.entries.iter().all(|entry| entry.standing.is_some()) || now >= until || self.blocked() {
                 return;
             }
             let pause = self.pause(host, attempt).min(Duration::from_millis(until.since(now)));
@@ -62,6 +62,11 @@ impl Wait {
             }
             self.poll(host).await;
         }
+    }
+
+    /// Whether only an operator can bring what is waited for.
+    fn blocked(&self) -> bool {
+        matches!(self.image.lease, Some(Lease::Blocked { .. }))
     }
 
     /// Takes what visits of this process have told.
