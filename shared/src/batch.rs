@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use serde_dynamo::AttributeValue;
 
 use crate::actor::{Effect, Fault, Poison};
-use crate::envelope::{Envelope, EventId, Keyed, Millis};
+use crate::envelope::{Envelope, EventId, Millis};
 use crate::limits;
 use crate::mailbox::image::{Mailbox, Recent};
 use crate::outbox::{self, Outgoing};
@@ -77,7 +77,13 @@ pub fn run(input: Input<'_>, most: usize) -> Result<Batch, Unreadable> {
     }
 }
 
-/// Puts the first envelope to the dead letters without running it.
+/// Whether the first envelope only repeats a key: it had its effect, so there is no actor to run and nothing to die of.
+#[must_use]
+pub fn repeats(input: Input<'_>) -> bool {
+    input.image.queue.first().is_some_and(|envelope| repeated(input, &Receipts::new(), envelope).is_some())
+}
+
+/// Puts the first envelope to the dead letters without running it. It must not be one that only repeats a key.
 #[must_use]
 pub fn park(input: Input<'_>, cause: &str) -> Batch {
     let Some(envelope) = input.image.queue.first() else {
@@ -86,8 +92,7 @@ pub fn park(input: Input<'_>, cause: &str) -> Batch {
     let event = EventId { sequence: input.image.first(), id: envelope.id };
     let outcome = Outcome::Dead(cause.to_owned());
     let mut puts = vec![dead_letter(input, event, envelope, cause)];
-    let in_force = |keyed: &Keyed| input.receipts.get(&keyed.name).is_some_and(|known| known.is_in_force(envelope.at));
-    if let Some(keyed) = envelope.keyed.as_ref().filter(|keyed| !in_force(keyed)) {
+    if let Some(keyed) = &envelope.keyed {
         let receipt = Receipt::new(keyed, event, &outcome, input.now);
         puts.push(receipt.put(&input.image.entity, &keyed.name, envelope.at));
     }
@@ -149,7 +154,7 @@ impl<'a> Run<'a> {
 
     fn envelope(&mut self, sequence: u64, envelope: &Envelope) -> Result<(), Stop> {
         let event = EventId { sequence, id: envelope.id };
-        if let Some(recent) = self.repeated(envelope) {
+        if let Some(recent) = repeated(self.input, &self.written, envelope) {
             self.batch.recent.push(recent);
             return Ok(());
         }
@@ -168,23 +173,6 @@ impl<'a> Run<'a> {
             self.written.insert(keyed.name.clone(), receipt);
         }
         Ok(())
-    }
-
-    /// The answer to an envelope whose key was used before, also in this batch.
-    fn repeated(&self, envelope: &Envelope) -> Option<Recent> {
-        let keyed = envelope.keyed.as_ref()?;
-        let known = |name: &str| self.written.get(name).or_else(|| self.input.receipts.get(name));
-        let receipt = |name: &str| known(name).filter(|receipt| receipt.is_in_force(envelope.at));
-        let reused = |receipt: &Receipt| receipt.hash != keyed.hash;
-        // Events of one array share a key: if the array's first event stands for another body, so do all.
-        if keyed.root.as_deref().and_then(receipt).is_some_and(reused) {
-            return Some(Recent::new(envelope.id, &Outcome::key_reused()));
-        }
-        let receipt = receipt(&keyed.name)?;
-        if reused(receipt) {
-            return Some(Recent::new(envelope.id, &Outcome::key_reused()));
-        }
-        Some(Recent { id: envelope.id, outcome: receipt.outcome.clone(), original: Some(receipt.event) })
     }
 
     fn effect(&mut self, sequence: u64, index: usize, effect: Effect) {
@@ -260,6 +248,23 @@ impl<'a> Run<'a> {
         }
         Ok((self.stage.schema(), state))
     }
+}
+
+/// The answer to an envelope whose key was used before, also in the same batch.
+fn repeated(input: Input<'_>, written: &Receipts, envelope: &Envelope) -> Option<Recent> {
+    let keyed = envelope.keyed.as_ref()?;
+    let known = |name: &str| written.get(name).or_else(|| input.receipts.get(name));
+    let receipt = |name: &str| known(name).filter(|receipt| receipt.is_in_force(envelope.at));
+    let reused = |receipt: &Receipt| receipt.hash != keyed.hash;
+    // Events of one array share a key: if the array's first event stands for another body, so do all.
+    if keyed.root.as_deref().and_then(receipt).is_some_and(reused) {
+        return Some(Recent::new(envelope.id, &Outcome::key_reused()));
+    }
+    let receipt = receipt(&keyed.name)?;
+    if reused(receipt) {
+        return Some(Recent::new(envelope.id, &Outcome::key_reused()));
+    }
+    Some(Recent { id: envelope.id, outcome: receipt.outcome.clone(), original: Some(receipt.event) })
 }
 
 /// The stored size of recent entries, their ids in `seen` included.
