@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
+use aws_sdk_dynamodb::config::interceptors::FinalizerInterceptorContextRef;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents, SharedHttpClient};
 use aws_sdk_dynamodb::error::{BoxError, DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -131,9 +131,9 @@ impl Store for DynamoDb {
             }),
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                    Ok(Written::Refused { old: failed.item.clone().map(Item::from), first_try: attempts.first_try() })
+                    Ok(Written::Refused { old: failed.item.clone().map(Item::from), clean: attempts.clean() })
                 }
-                _ => Err(classify(&error)),
+                _ => Err(attempts.error(classify(&error))),
             },
         }
     }
@@ -159,7 +159,7 @@ impl Store for DynamoDb {
                 item: HashMap::<String, AttributeValue>::new().into(),
                 consumed: write_units(output.consumed_capacity().iter().map(Some)),
             }),
-            Err(error) => cancelled(&error, attempts.first_try()),
+            Err(error) => cancelled(&error, attempts.clean()).map_err(|error| attempts.error(error)),
         }
     }
 
@@ -187,7 +187,7 @@ impl Store for DynamoDb {
 }
 
 /// What a cancelled transaction says: whose condition failed, and what stood in the way.
-fn cancelled(error: &SdkError<TransactWriteItemsError>, first_try: bool) -> Result<Written, StoreError> {
+fn cancelled(error: &SdkError<TransactWriteItemsError>, clean: bool) -> Result<Written, StoreError> {
     let reasons = match error.as_service_error() {
         Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled.cancellation_reasons(),
         Some(TransactWriteItemsError::TransactionInProgressException(_)) => {
@@ -199,7 +199,7 @@ fn cancelled(error: &SdkError<TransactWriteItemsError>, first_try: bool) -> Resu
     let message = || reasons.iter().filter_map(|reason| reason.message()).collect::<Vec<_>>().join("; ");
     match reasons.first() {
         Some(first) if first.code.as_deref() == Some("ConditionalCheckFailed") => {
-            Ok(Written::Refused { old: first.item.clone().map(Item::from), first_try })
+            Ok(Written::Refused { old: first.item.clone().map(Item::from), clean })
         }
         _ if code("ValidationError") || code("ItemCollectionSizeLimitExceeded") => Err(StoreError::Refused(message())),
         _ if code("ThrottlingError") || code("ProvisionedThroughputExceeded") => Err(StoreError::Throttled(message())),
@@ -229,13 +229,24 @@ fn classify<E: ProvideErrorMetadata + std::error::Error + 'static>(error: &SdkEr
     }
 }
 
-/// Counts the attempts of one call: only a first try tells for sure that nothing was applied before it.
+/// Watches the attempts of one call: whether one of them may have been applied without saying so.
 #[derive(Clone, Debug, Default)]
-struct Attempts(Arc<AtomicU32>);
+struct Attempts {
+    unknown: Arc<AtomicBool>,
+}
 
 impl Attempts {
-    fn first_try(&self) -> bool {
-        self.0.load(Ordering::Relaxed) <= 1
+    /// Whether every attempt that failed said for sure that it was not applied.
+    fn clean(&self) -> bool {
+        !self.unknown.load(Ordering::Relaxed)
+    }
+
+    /// What a call failed of. The last attempt's answer says nothing of those before it.
+    fn error(&self, error: StoreError) -> StoreError {
+        match error {
+            StoreError::Throttled(text) | StoreError::Conflict(text) if !self.clean() => StoreError::Unknown(text),
+            error => error,
+        }
     }
 }
 
@@ -244,13 +255,18 @@ impl Intercept for Attempts {
         "Attempts"
     }
 
-    fn read_before_attempt(
+    fn read_after_attempt(
         &self,
-        _context: &BeforeTransmitInterceptorContextRef<'_>,
+        context: &FinalizerInterceptorContextRef<'_>,
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        // DynamoDB refuses with 400, also for throttling and conflicts; without an answer, or after an internal error,
+        // the write may have been applied.
+        let said = context.response().is_some_and(|response| !response.status().is_server_error());
+        if !said {
+            self.unknown.store(true, Ordering::Relaxed);
+        }
         Ok(())
     }
 }

@@ -47,7 +47,11 @@ impl Result {
     #[must_use]
     pub fn faults(&self) -> String {
         let struck = Fault::ALL.iter().map(|fault| (fault.words(), self.tally.of(*fault)));
-        struck.filter(|(_, times)| *times > 0).map(|(words, times)| format!("{times} {words}")).collect::<Vec<_>>().join(", ")
+        struck
+            .filter(|(_, times)| *times > 0)
+            .map(|(words, times)| format!("{times} {words}"))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 }
 

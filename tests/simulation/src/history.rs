@@ -52,7 +52,8 @@ impl History {
         }
         self.reads.iter().try_for_each(|read| Self::explains(&placed, read))?;
         for read in &self.reads {
-            if let Some(older) = self.reads.iter().find(|other| ended_before(read, other) && other.answer < read.answer) {
+            if let Some(older) = self.reads.iter().find(|other| ended_before(read, other) && other.answer < read.answer)
+            {
                 return Err(format!("a reader saw {:?} entries, and later one saw {:?}", read.answer, older.answer));
             }
         }

@@ -47,7 +47,10 @@ fn main() -> ExitCode {
 fn one(options: &Options, seed: u64) -> ExitCode {
     let report = replay(seed, options.mutant, true);
     let again = replay(seed, options.mutant, false);
-    println!("{} commands applied in {} ms of virtual time, trace {:016x}", report.applied, report.virtual_ms, report.trace);
+    println!(
+        "{} commands applied in {} ms of virtual time, trace {:016x}",
+        report.applied, report.virtual_ms, report.trace
+    );
     if report != again {
         println!("played again it was another run: {again:?}");
         return ExitCode::FAILURE;

@@ -129,10 +129,7 @@ impl Mutant {
             Self::OutboxOverwritten => {
                 strip(changes, "list_append(if_not_exists(#outbox, :none), :effects)", ":effects");
             }
-            Self::OwnerPerProcess
-            | Self::WakeNotSent
-            | Self::EventualLook
-            | Self::UnderivedKey => {}
+            Self::OwnerPerProcess | Self::WakeNotSent | Self::EventualLook | Self::UnderivedKey => {}
         }
     }
 

@@ -181,7 +181,8 @@ impl Runner {
             self.world.oracle(|oracle| oracle.violated("it never comes to rest"));
         }
         let waker = Waker::from(bell);
-        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| task.work.as_mut().poll(&mut Context::from_waker(&waker))));
+        let polled =
+            std::panic::catch_unwind(AssertUnwindSafe(|| task.work.as_mut().poll(&mut Context::from_waker(&waker))));
         let process = task.process;
         if was_dying() {
             self.world.kill(process);

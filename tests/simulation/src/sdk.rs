@@ -73,7 +73,8 @@ impl SimStore {
         pending().await
     }
 
-    /// One call of the SDK, with its attempts. It brings the answer and whether the first attempt got it.
+    /// One call of the SDK, with its attempts. It brings the answer, and whether no attempt before the one that got it
+    /// can have been applied.
     async fn call(&self, request: Request) -> Result<(Answer, bool), StoreError> {
         if is_dying() {
             return pending().await;
@@ -94,25 +95,29 @@ impl SimStore {
 
     async fn attempts(&self, request: Request) -> Result<(Answer, bool), StoreError> {
         let begun = self.world.now();
-        let mut attempt = 1;
-        loop {
+        let mut clean = true;
+        for attempt in 1.. {
             let answer = match select(self.transmit(request.clone()), self.world.sleep(ATTEMPT_MS)).await {
                 Either::Left((Ok(answer), _)) => answer,
                 Either::Left((Err(_), _)) => Answer::Again(StoreError::Unknown("the connection broke".to_owned())),
                 Either::Right(_) => Answer::Again(StoreError::Unknown("the attempt timed out".to_owned())),
             };
-            let error = match answer {
-                Answer::Again(error) => error,
-                Answer::Error(error) => return Err(error),
-                answer => return Ok((answer, attempt == 1)),
+            let (error, last) = match answer {
+                Answer::Again(error) => (error, attempt == ATTEMPTS || self.world.now() >= begun + OPERATION_MS),
+                Answer::Error(error) => (error, true),
+                answer => return Ok((answer, clean)),
             };
-            if attempt == ATTEMPTS || self.world.now() >= begun + OPERATION_MS {
-                return Err(error);
+            clean &= !matches!(error, StoreError::Unknown(_));
+            if last {
+                return Err(match error {
+                    StoreError::Throttled(text) | StoreError::Conflict(text) if !clean => StoreError::Unknown(text),
+                    error => error,
+                });
             }
             let most = 50 << attempt.min(4);
             self.world.sleep(1 + self.world.below(most)).await;
-            attempt += 1;
         }
+        Err(StoreError::Unknown("there was no attempt".to_owned()))
     }
 
     /// Sends one request. What becomes of it is decided on the way, whatever becomes of its sender.
@@ -272,10 +277,10 @@ impl Store for SimStore {
     }
 }
 
-fn written((answer, first_try): (Answer, bool)) -> Result<Written, StoreError> {
+fn written((answer, clean): (Answer, bool)) -> Result<Written, StoreError> {
     match answer {
         Answer::Applied(item, consumed) => Ok(Written::Applied { item, consumed }),
-        Answer::Refused(old) => Ok(Written::Refused { old, first_try }),
+        Answer::Refused(old) => Ok(Written::Refused { old, clean }),
         other => unexpected(&other),
     }
 }

@@ -79,7 +79,11 @@ impl Tokens {
     /// # Errors
     /// When something else comes next.
     pub fn expect(&mut self, mark: &str) -> Result<(), Invalid> {
-        if self.accept(mark) { Ok(()) } else { Err(Invalid::new(format!("`{mark}` is missing before {:?}", self.peek()))) }
+        if self.accept(mark) {
+            Ok(())
+        } else {
+            Err(Invalid::new(format!("`{mark}` is missing before {:?}", self.peek())))
+        }
     }
 
     /// Takes a path.

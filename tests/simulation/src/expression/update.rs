@@ -201,7 +201,8 @@ fn evaluate(term: &Term, item: &Attributes, values: &Bound) -> Result<AttributeV
 fn sum(left: &Term, right: &Term, sign: i128, item: &Attributes, values: &Bound) -> Result<AttributeValue, Invalid> {
     let (left, right) = (evaluate(left, item, values)?, evaluate(right, item, values)?);
     let sum = integer(&left).zip(integer(&right)).map(|(left, right)| left + sign * right);
-    sum.map(|sum| AttributeValue::N(sum.to_string())).ok_or_else(|| Invalid::new("a sum of something that is no number"))
+    sum.map(|sum| AttributeValue::N(sum.to_string()))
+        .ok_or_else(|| Invalid::new("a sum of something that is no number"))
 }
 
 fn set(item: &mut Attributes, path: &Path, value: AttributeValue) -> Result<(), Invalid> {

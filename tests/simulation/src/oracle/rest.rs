@@ -50,7 +50,9 @@ fn files(pk: &str, truth: &Truth, table: &Table) -> Finding {
         .keys(pk, "data#")
         .map(|(key, item)| {
             let record = match item.get("record") {
-                Some(serde_dynamo::AttributeValue::M(record)) => record.get("token").and_then(crate::expression::integer),
+                Some(serde_dynamo::AttributeValue::M(record)) => {
+                    record.get("token").and_then(crate::expression::integer)
+                }
                 _ => None,
             };
             (key.sk.trim_start_matches("data#").to_owned(), record)
