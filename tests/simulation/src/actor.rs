@@ -150,6 +150,7 @@ impl<P: Policy> Actor for Log<P> {
     type Command = Command;
     type Reply = Reply;
 
+    #[expect(clippy::panic, reason = "what an actor's panic does is what is simulated")]
     fn handle(state: &State, event: &Event<'_, Command>) -> Result<Turn<Self>, Fault> {
         let Command::Add(add) = &event.command;
         match add.manner {

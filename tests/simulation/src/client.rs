@@ -45,29 +45,28 @@ pub async fn session(world: World, fleet: Fleet, cast: Cast, number: u64) {
             continue;
         }
         let first = (number * 10 + request + 1) * 100;
-        let post = draw(&world, &cast, first);
-        send(&world, &fleet, post).await;
+        if let Some(post) = draw(&world, &cast, first) {
+            send(&world, &fleet, post).await;
+        }
     }
 }
 
-/// Whether something is drawn from a list.
+/// One of a list, if there is any.
 fn pick<'a, T>(world: &World, list: &'a [T]) -> Option<&'a T> {
     list.get(usize::try_from(world.below(list.len() as u64)).unwrap_or_default())
 }
 
-fn draw(world: &World, cast: &Cast, first: u64) -> Post {
+fn draw(world: &World, cast: &Cast, first: u64) -> Option<Post> {
     let array = world.happens(25);
     let count = if array { 1 + world.below(3) } else { 1 };
     let commands = (first..first + count).map(|token| command(world, cast, token)).collect();
-    let entity = pick(world, &cast.entities).or(cast.entities.first()).cloned();
-    Post {
-        // There is at least one.
-        entity: entity.unwrap_or_else(|| unreachable!("a run has an entity")),
+    Some(Post {
+        entity: pick(world, &cast.entities)?.clone(),
         commands,
         key: world.happens(60).then(|| format!("key-{first}")),
         prefer: pick(world, &[None, None, Some("respond-async"), Some("wait=5")]).copied().flatten(),
         array,
-    }
+    })
 }
 
 fn command(world: &World, cast: &Cast, token: u64) -> Add {
@@ -133,6 +132,12 @@ async fn send(world: &World, fleet: &Fleet, post: Post) {
         let reply = fleet.call(Method::POST, &path, &post.headers(), post.body()).await;
         world.tell(|| format!("client of {:?} gets {reply:?}", post.tokens()));
         let known = reply.is_some_and(|reply| answered(world, &post, &reply, from, attempt == 0));
+        if known && post.key.is_some() {
+            world.oracle(|oracle| {
+                let stored = post.tokens().iter().all(|token| oracle.sent.get(token).is_some_and(|sent| sent.acknowledged));
+                oracle.keyed.extend(stored.then(|| post.clone()));
+            });
+        }
         if known || post.key.is_none() {
             break;
         }
@@ -252,22 +257,26 @@ async fn read(world: &World, fleet: &Fleet, cast: &Cast) {
 }
 
 /// Posts again what has a key and was applied: it must have no effect, and get the answer of the first time.
-pub async fn replay(world: World, fleet: Fleet, entity: EntityId, command: Add, key: String) {
-    let token = command.token;
-    let post = Post { entity: entity.clone(), commands: vec![command], key: Some(key), prefer: None, array: false };
+pub async fn replay(world: World, fleet: Fleet, post: Post) {
+    let tokens = post.tokens();
     let before = world.oracle(|oracle| oracle.applied());
-    let path = format!("/entities/{entity}/events");
+    let path = format!("/entities/{}/events", post.entity);
+    // The answer must not depend on who is asked, nor on how long it is waited for.
     let Some(reply) = fleet.call(Method::POST, &path, &post.headers(), post.body()).await else {
-        return world.oracle(|oracle| oracle.violated(format!("the replay of {token} got no answer")));
+        return world.oracle(|oracle| oracle.violated(format!("the replay of {tokens:?} got no answer")));
     };
-    let place = reply.body.pointer("/reply/place").and_then(Value::as_u64);
+    let receipts = reply.body.as_array().cloned().unwrap_or_else(|| vec![reply.body.clone()]);
     world.oracle(|oracle| {
         if oracle.applied() != before {
-            oracle.violated(format!("the replay of {token} had an effect"));
+            oracle.violated(format!("the replay of {tokens:?} had an effect"));
         }
-        match place {
-            Some(place) if reply.replayed => oracle.placed(token, place),
-            _ => oracle.violated(format!("the replay of {token} got {reply:?}")),
+        for (token, receipt) in tokens.iter().zip(&receipts) {
+            if let Some(place) = receipt.pointer("/reply/place").and_then(Value::as_u64) {
+                oracle.placed(*token, place);
+            }
+        }
+        if reply.status == 200 && !post.array && !reply.replayed {
+            oracle.violated(format!("the replay of {tokens:?} is not marked as one: {reply:?}"));
         }
     });
 }

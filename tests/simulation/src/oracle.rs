@@ -12,6 +12,7 @@ use shared::store::Update;
 use shared::table;
 
 use crate::actor::Manner;
+use crate::client::Post;
 use crate::history::History;
 use crate::table::Wrote;
 
@@ -24,6 +25,8 @@ pub struct Oracle {
     pub violation: Option<String>,
     /// What clients sent, by token.
     pub sent: HashMap<u64, Sent>,
+    /// Posts with a key that are acknowledged.
+    pub keyed: Vec<Post>,
     /// What was asked and answered, by entity.
     pub histories: BTreeMap<String, History>,
     entities: BTreeMap<String, Truth>,

@@ -9,7 +9,7 @@ use shared::envelope::EntityId;
 use shared::registry::Registry;
 
 use crate::actor::was_dying;
-use crate::client::{Cast, check_event, session};
+use crate::client::{Cast, check_event, replay, session};
 use crate::fault::{Fault, Tally};
 use crate::fleet::Fleet;
 use crate::lock;
@@ -20,6 +20,8 @@ use crate::world::World;
 
 /// When the weather calms down at the latest, in milliseconds.
 const STORM_MS: u64 = 240_000;
+/// Posts that are repeated in the end.
+const REPLAYS: usize = 3;
 /// Polls after which a run is taken for endless.
 const POLLS: u64 = 2_000_000;
 
@@ -100,7 +102,7 @@ impl Runner {
         });
     }
 
-    /// Asks for every event once more, now that all is over.
+    /// Asks for every event once more, now that all is over, and posts again what had a key.
     fn look_back(&mut self, fleet: &Fleet) {
         let mut known: Vec<(String, u64)> = self.world.oracle(|oracle| {
             let known = oracle.sent.iter().filter(|(_, sent)| sent.event.is_some());
@@ -114,6 +116,12 @@ impl Runner {
             }
         }
         self.until_rest();
+        // One after the other: what is asked is whether each of them has an effect.
+        let keyed = self.world.oracle(|oracle| std::mem::take(&mut oracle.keyed));
+        for post in keyed.into_iter().take(REPLAYS) {
+            self.world.spawn(OUTSIDE, replay(self.world.clone(), fleet.clone(), post));
+            self.until_rest();
+        }
     }
 
     fn violated(&self) -> bool {
@@ -126,7 +134,7 @@ impl Runner {
             self.take_in();
             if let Some(task) = self.next_ready() {
                 self.poll(task);
-            } else if let Some(action) = self.world.timeline(crate::timeline::Timeline::next) {
+            } else if let Some(action) = self.world.timeline(crate::timeline::Timeline::go_on) {
                 action(&self.world);
             } else {
                 return;

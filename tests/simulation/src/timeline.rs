@@ -103,7 +103,7 @@ impl Timeline {
     }
 
     /// Goes on to the next thing that happens.
-    pub fn next(&mut self) -> Option<Action> {
+    pub fn go_on(&mut self) -> Option<Action> {
         let Reverse(due) = self.events.pop()?;
         self.now = due.at.0;
         Some(due.action)

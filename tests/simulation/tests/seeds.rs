@@ -1,0 +1,49 @@
+//! A portion of the simulation that every test run plays: seeds without a violation, the same seed as the same run, and
+//! planted bugs that are noticed. `cargo run --release --bin simulate` plays as many as one likes.
+
+use simulation::campaign::{Plan, campaign, replay};
+use simulation::fault::Fault;
+use simulation::mutant::Mutant;
+
+/// Seeds of this portion; other numbers than those of `simulate`'s default, so that together they are more.
+const FROM: u64 = 500_000_000;
+
+#[test]
+fn no_seed_violates_an_invariant() {
+    let result = campaign(Plan { from: FROM, seeds: 400, threads: 2, mutant: None }, &|_| {});
+    println!("{} seeds, {} commands applied; {}", result.seeds, result.applied, result.faults());
+    assert_eq!(result.failure, None, "replay it: cargo run --release --bin simulate -- --seed N");
+    assert_eq!(result.seeds, 400);
+    assert!(result.applied > 2_000, "{}", result.applied);
+    for fault in Fault::ALL {
+        assert!(result.tally.of(*fault) > 0, "no {}", fault.words());
+    }
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    let mut traces = std::collections::HashSet::new();
+    for seed in FROM..FROM + 40 {
+        let (once, again) = (replay(seed, None, false), replay(seed, None, false));
+        assert_eq!(once, again, "seed {seed}");
+        traces.insert(once.trace);
+    }
+    assert_eq!(traces.len(), 40, "different seeds are different runs");
+}
+
+/// A planted bug must be noticed within so many seeds.
+#[track_caller]
+fn noticed(mutant: Mutant, within: u64) {
+    let result = campaign(Plan { from: FROM, seeds: within, threads: 2, mutant: Some(mutant) }, &|_| {});
+    let (seed, violation) = result.failure.unwrap_or_else(|| panic!("{} was not noticed", mutant.name()));
+    println!("{}: seed {seed}: {violation}", mutant.name());
+}
+
+/// Those that few seeds show. `.ci/mutants` plants all of them, and says after how many seeds each is noticed.
+#[test]
+fn planted_bugs_are_noticed() {
+    let rare = [Mutant::OwnerPerProcess, Mutant::ReplaceBlindly];
+    for mutant in Mutant::ALL.iter().filter(|mutant| !rare.contains(mutant)) {
+        noticed(*mutant, 1_000);
+    }
+}
