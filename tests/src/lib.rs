@@ -20,6 +20,7 @@ mod concurrency;
 mod cost;
 mod crash;
 mod deployed_routes;
+mod differential;
 mod effects;
 mod example;
 mod fuzz;

@@ -134,7 +134,8 @@ async fn send(world: &World, fleet: &Fleet, post: Post) {
         let known = reply.is_some_and(|reply| answered(world, &post, &reply, from, attempt == 0));
         if known && post.key.is_some() {
             world.oracle(|oracle| {
-                let stored = post.tokens().iter().all(|token| oracle.sent.get(token).is_some_and(|sent| sent.acknowledged));
+                let stored =
+                    post.tokens().iter().all(|token| oracle.sent.get(token).is_some_and(|sent| sent.acknowledged));
                 oracle.keyed.extend(stored.then(|| post.clone()));
             });
         }

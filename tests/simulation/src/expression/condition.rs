@@ -153,7 +153,8 @@ pub fn holds(condition: &Condition, item: &Attributes, values: &Bound) -> bool {
         }
         Condition::Compare(left, comparison, right) => {
             let sides = value(left, item, values).zip(value(right, item, values));
-            sides.is_some_and(|(left, right)| compares(&left, *comparison, &right))
+            // What is not there is different from everything, and nothing else can be said of it.
+            sides.map_or(*comparison == Comparison::Different, |(left, right)| compares(&left, *comparison, &right))
         }
     }
 }

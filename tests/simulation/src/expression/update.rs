@@ -161,7 +161,7 @@ pub fn apply(changes: &[Change], item: &Attributes, values: &Bound) -> Result<At
     // From the back, so that the indices of one list stay those of the item as it was.
     removed.sort_by_key(|path| std::cmp::Reverse(last_index(path)));
     for path in removed {
-        remove(&mut after, path);
+        remove(&mut after, path)?;
     }
     Ok(after)
 }
@@ -262,25 +262,26 @@ fn delete(item: &mut Attributes, path: &Path, value: &AttributeValue) -> Result<
         }
         _ => return Err(Invalid::new(format!("DELETE of a wrong type at {path:?}"))),
     };
-    if empty {
-        remove(item, path);
-    }
-    Ok(())
+    if empty { remove(item, path) } else { Ok(()) }
 }
 
-fn remove(item: &mut Attributes, path: &Path) {
+fn remove(item: &mut Attributes, path: &Path) -> Result<(), Invalid> {
     let Some((last, before)) = path.steps.split_last() else {
         item.remove(&path.root);
-        return;
+        return Ok(());
     };
     let around = Path { root: path.root.clone(), steps: before.to_vec() };
     match (around.find_mut(item), last) {
         (Some(AttributeValue::M(map)), Step::Name(name)) => {
             map.remove(name);
+            Ok(())
         }
-        (Some(AttributeValue::L(list)), Step::Index(index)) if *index < list.len() => {
-            list.remove(*index);
+        (Some(AttributeValue::L(list)), Step::Index(index)) => {
+            if *index < list.len() {
+                list.remove(*index);
+            }
+            Ok(())
         }
-        _ => {}
+        _ => Err(Invalid::new(format!("the path {path:?} leads nowhere"))),
     }
 }
