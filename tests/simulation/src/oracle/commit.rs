@@ -5,8 +5,8 @@ use crate::oracle::image::{Image, Letter, letter};
 use crate::oracle::{Finding, Oracle, Truth};
 use crate::table::Wrote;
 
-/// Deaths while an envelope runs, after which it may be given up.
-const STRIKES: u64 = shared::limits::STRIKES;
+/// Deaths while an envelope runs, after which it may be given up: told to users, so it does not follow the code.
+const STRIKES: u64 = 3;
 
 impl Oracle {
     /// Judges one write. `me` is the acquisition that it was made under; `records` are the items written with it.
