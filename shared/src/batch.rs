@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use serde_dynamo::AttributeValue;
 
 use crate::actor::{Effect, Fault, Poison};
-use crate::envelope::{Envelope, EventId, Keyed, Millis};
+use crate::envelope::{Envelope, EventId, Millis};
 use crate::limits;
 use crate::mailbox::image::{Mailbox, Recent};
 use crate::outbox::{self, Outgoing};
@@ -77,17 +77,20 @@ pub fn run(input: Input<'_>, most: usize) -> Result<Batch, Unreadable> {
     }
 }
 
-/// Puts the first envelope to the dead letters without running it.
+/// Puts the first envelope to the dead letters without running it; if it only repeats a key that has had its effect, it
+/// is answered as the key is instead: what lies in the dead letters never had an effect.
 #[must_use]
 pub fn park(input: Input<'_>, cause: &str) -> Batch {
     let Some(envelope) = input.image.queue.first() else {
         return Batch::default();
     };
+    if let Some(recent) = repeated(envelope, |name| input.receipts.get(name)) {
+        return Batch { taken: 1, recent: vec![recent], ..Batch::default() };
+    }
     let event = EventId { sequence: input.image.first(), id: envelope.id };
     let outcome = Outcome::Dead(cause.to_owned());
     let mut puts = vec![dead_letter(input, event, envelope, cause)];
-    let in_force = |keyed: &Keyed| input.receipts.get(&keyed.name).is_some_and(|known| known.is_in_force(envelope.at));
-    if let Some(keyed) = envelope.keyed.as_ref().filter(|keyed| !in_force(keyed)) {
+    if let Some(keyed) = &envelope.keyed {
         let receipt = Receipt::new(keyed, event, &outcome, input.now);
         puts.push(receipt.put(&input.image.entity, &keyed.name, envelope.at));
     }
@@ -111,6 +114,22 @@ fn dead_letter(input: Input<'_>, event: EventId, envelope: &Envelope, cause: &st
     }
     let key = table::dead_key(&input.image.entity, event.sequence);
     Put { key, item: item.into(), condition: None }
+}
+
+/// The answer to an envelope whose key was used before, by the receipts that are known.
+fn repeated<'a>(envelope: &Envelope, known: impl Fn(&str) -> Option<&'a Receipt>) -> Option<Recent> {
+    let keyed = envelope.keyed.as_ref()?;
+    let receipt = |name: &str| known(name).filter(|receipt| receipt.is_in_force(envelope.at));
+    let reused = |receipt: &Receipt| receipt.hash != keyed.hash;
+    // Events of one array share a key: if the array's first event stands for another body, so do all.
+    if keyed.root.as_deref().and_then(receipt).is_some_and(reused) {
+        return Some(Recent::new(envelope.id, &Outcome::key_reused()));
+    }
+    let receipt = receipt(&keyed.name)?;
+    if reused(receipt) {
+        return Some(Recent::new(envelope.id, &Outcome::key_reused()));
+    }
+    Some(Recent { id: envelope.id, outcome: receipt.outcome.clone(), original: Some(receipt.event) })
 }
 
 struct Run<'a> {
@@ -149,7 +168,8 @@ impl<'a> Run<'a> {
 
     fn envelope(&mut self, sequence: u64, envelope: &Envelope) -> Result<(), Stop> {
         let event = EventId { sequence, id: envelope.id };
-        if let Some(recent) = self.repeated(envelope) {
+        let known = |name: &str| self.written.get(name).or_else(|| self.input.receipts.get(name));
+        if let Some(recent) = repeated(envelope, known) {
             self.batch.recent.push(recent);
             return Ok(());
         }
@@ -168,23 +188,6 @@ impl<'a> Run<'a> {
             self.written.insert(keyed.name.clone(), receipt);
         }
         Ok(())
-    }
-
-    /// The answer to an envelope whose key was used before, also in this batch.
-    fn repeated(&self, envelope: &Envelope) -> Option<Recent> {
-        let keyed = envelope.keyed.as_ref()?;
-        let known = |name: &str| self.written.get(name).or_else(|| self.input.receipts.get(name));
-        let receipt = |name: &str| known(name).filter(|receipt| receipt.is_in_force(envelope.at));
-        let reused = |receipt: &Receipt| receipt.hash != keyed.hash;
-        // Events of one array share a key: if the array's first event stands for another body, so do all.
-        if keyed.root.as_deref().and_then(receipt).is_some_and(reused) {
-            return Some(Recent::new(envelope.id, &Outcome::key_reused()));
-        }
-        let receipt = receipt(&keyed.name)?;
-        if reused(receipt) {
-            return Some(Recent::new(envelope.id, &Outcome::key_reused()));
-        }
-        Some(Recent { id: envelope.id, outcome: receipt.outcome.clone(), original: Some(receipt.event) })
     }
 
     fn effect(&mut self, sequence: u64, index: usize, effect: Effect) {
