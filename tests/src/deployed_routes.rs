@@ -81,25 +81,3 @@ fn what_is_under_operator_is_for_operators() {
         assert_eq!(operator && route.method != "GET", operator && route.function == Function::Ingest, "{route:?}");
     }
 }
-
-/// The actions of DynamoDB that a role allows.
-fn actions(role: &str) -> BTreeSet<String> {
-    let statements = properties(role)["Policies"][0]["PolicyDocument"]["Statement"].take();
-    let mut actions = BTreeSet::new();
-    for statement in statements.as_array().unwrap() {
-        let named = &statement["Action"];
-        let named = named.as_array().cloned().unwrap_or_else(|| vec![named.clone()]);
-        actions.extend(named.iter().map(|action| action.as_str().unwrap().to_owned()));
-    }
-    actions.retain(|action| action.starts_with("dynamodb:"));
-    actions
-}
-
-#[test]
-fn each_function_may_do_what_it_does_and_no_more() {
-    let set = |names: &[&str]| names.iter().map(|name| format!("dynamodb:{name}")).collect::<BTreeSet<_>>();
-    assert_eq!(actions("StatusRole"), set(&["GetItem", "Query"]));
-    let writes = ["UpdateItem", "GetItem", "PutItem", "ConditionCheckItem", "DeleteItem", "Query"];
-    assert_eq!(actions("IngestRole"), set(&writes));
-    assert!(!actions("DrainRole").contains("dynamodb:DeleteItem"));
-}

@@ -138,6 +138,27 @@ async fn every_command_does_what_it_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_commands_of_the_readme_work_as_they_stand() {
+    let (http, dir) = (Client::new(), tempfile::tempdir().unwrap());
+    let data = dir.path().to_str().unwrap();
+    let server = Server::start(&["--data", data]);
+    let readme = include_str!("../../../README.md");
+    let section = readme.split("## For operators").nth(1).unwrap().split("```").nth(1).unwrap();
+    let mut commands = 0;
+    for line in section.lines().filter_map(|line| line.strip_prefix("cargo run -- operator ")) {
+        let arguments: Vec<&str> = line.split('#').next().unwrap().split_whitespace().collect();
+        let said = operator(data, &arguments);
+        assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""), "{line}: {said:?}");
+        commands += 1;
+    }
+    assert_eq!(commands, 4);
+    assert!(section.contains(".leasebox/data/operator-token") && section.contains("localhost:3000/operator/stuck"));
+    let token = std::fs::read_to_string(dir.path().join("operator-token")).unwrap();
+    let request = http.get(format!("{}/operator/stuck", server.url())).bearer_auth(token.trim());
+    assert_eq!(request.send().await.unwrap().status(), StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_a_server_the_commands_say_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
     let said = operator(dir.path().join("none").to_str().unwrap(), &["stuck"]);
