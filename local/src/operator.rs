@@ -9,7 +9,7 @@ use aws_config::SdkConfig;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use shared::actors;
-use shared::envelope::{EntityId, Malformed, Millis};
+use shared::envelope::{EntityId, Millis};
 use shared::host::Host;
 use shared::http::operator::{
     DeadLetterAnswer, DeadLetterPage, DeletedAnswer, RedriveAllAnswer, RedriveAnswer, ResumeAnswer, StuckAnswer,
@@ -127,15 +127,15 @@ pub enum CommandError {
         /// What the system said.
         cause: io::Error,
     },
+    /// The database did not answer.
+    #[error("{endpoint} did not answer; is its server running? To repeat the command is safe")]
+    NoAnswer {
+        /// Where it was asked.
+        endpoint: String,
+    },
     /// It could not be done.
     #[error(transparent)]
-    Operator(#[from] OperatorError),
-}
-
-impl From<Malformed> for CommandError {
-    fn from(malformed: Malformed) -> Self {
-        Self::Operator(malformed.into())
-    }
+    Operator(OperatorError),
 }
 
 /// What a command did.
@@ -160,28 +160,37 @@ pub async fn run(options: Options, connect: impl AsyncFn(Option<&str>) -> SdkCon
     let config = connect(endpoint.as_deref()).await;
     let store = DynamoDb::new(&config, &options.table);
     let host = Live::new(store, actors::registry(), Settings::default(), Pushes::Nowhere, Clock::machine());
-    let json = options.json;
-    Ok(match options.command {
-        Command::DeadLetters(command) => letters(&host, command, json).await?,
+    done(&host, options.command, options.json).await.map_err(|error| match error.is_transient() {
+        true => {
+            tracing::warn!(%error, "the database did not answer");
+            CommandError::NoAnswer { endpoint: endpoint.unwrap_or_else(|| "DynamoDB on AWS".to_owned()) }
+        }
+        false => CommandError::Operator(error),
+    })
+}
+
+async fn done<H: Host>(host: &H, command: Command, json: bool) -> Result<Report, OperatorError> {
+    Ok(match command {
+        Command::DeadLetters(command) => letters(host, command, json).await?,
         Command::Resume { entity, park } => {
             let head = if park { Head::Park } else { Head::Retry };
-            let resumed = resume::resume(&host, &entity, head, deadline(&host)).await?;
+            let resumed = resume::resume(host, &entity, head, deadline(host)).await?;
             report(json, &ResumeAnswer::new(resumed), print::resumed)
         }
-        Command::Stuck { kind } => report(json, &all_stuck(&host, kind.as_deref()).await?, print::stuck),
+        Command::Stuck { kind } => report(json, &all_stuck(host, kind.as_deref()).await?, print::stuck),
         Command::Sweep { kind } => {
-            let answer = SweepAnswer::new(sweep_all(&host, kind.as_deref()).await?);
+            let answer = SweepAnswer::new(sweep_all(host, kind.as_deref()).await?);
             let left = (!answer.failed.is_empty()).then(|| format!("could not be run: {}", answer.failed.join(", ")));
             Report { left, ..report(json, &answer, print::swept) }
         }
     })
 }
 
-async fn letters<H: Host>(host: &H, command: DeadLetters, json: bool) -> Result<Report, CommandError> {
+async fn letters<H: Host>(host: &H, command: DeadLetters, json: bool) -> Result<Report, OperatorError> {
     Ok(match command {
         DeadLetters::List { entity, limit, cursor } => {
             let limit = usize::try_from(limit).unwrap_or(limits::PAGE);
-            let page = dead_letters::list(host, &entity, cursor, limit).await.map_err(OperatorError::from)?;
+            let page = dead_letters::list(host, &entity, cursor, limit).await?;
             report(json, &DeadLetterPage::new(page), print::letters)
         }
         DeadLetters::Show { entity, name } => {
@@ -204,7 +213,7 @@ async fn letters<H: Host>(host: &H, command: DeadLetters, json: bool) -> Result<
     })
 }
 
-async fn redrive_all<H: Host>(host: &H, entity: &EntityId) -> Result<RedriveAllAnswer, CommandError> {
+async fn redrive_all<H: Host>(host: &H, entity: &EntityId) -> Result<RedriveAllAnswer, OperatorError> {
     let mut answer = RedriveAllAnswer { redriven: Vec::new(), stopped: None, more: true };
     while answer.more && answer.stopped.is_none() {
         let part = RedriveAllAnswer::new(redrive::all(host, entity, limits::PAGE_MOST, deadline(host)).await?);
@@ -214,7 +223,7 @@ async fn redrive_all<H: Host>(host: &H, entity: &EntityId) -> Result<RedriveAllA
     Ok(answer)
 }
 
-async fn all_stuck<H: Host>(host: &H, kind: Option<&str>) -> Result<StuckPage, CommandError> {
+async fn all_stuck<H: Host>(host: &H, kind: Option<&str>) -> Result<StuckPage, OperatorError> {
     let mut place = Place::read(host.registry(), kind, None)?;
     let mut found = Vec::new();
     while let Some(next) = place {
@@ -226,7 +235,7 @@ async fn all_stuck<H: Host>(host: &H, kind: Option<&str>) -> Result<StuckPage, C
     Ok(StuckPage { items: found.iter().map(StuckAnswer::new).collect(), cursor: None })
 }
 
-async fn sweep_all<H: Host>(host: &H, kind: Option<&str>) -> Result<Swept, CommandError> {
+async fn sweep_all<H: Host>(host: &H, kind: Option<&str>) -> Result<Swept, OperatorError> {
     let mut place = Place::read(host.registry(), kind, None)?;
     let mut swept = Swept::default();
     while let Some(next) = place {

@@ -135,6 +135,10 @@ async fn every_command_does_what_it_says() {
     let swept = run(&["operator", "sweep", "--endpoint", &alone, "--json"]);
     assert_eq!(serde_json::from_str::<Value>(&swept.stdout).unwrap()["ran"], 1, "{swept:?}");
     assert_eq!(run(&["operator", "stuck", "--endpoint", &alone]).stdout, "Nothing is pending.\n");
+
+    server.stop().await;
+    let gone = operator(data, &["stuck"]);
+    assert!(gone.code == Some(1) && gone.stderr.contains("is its server running?"), "{gone:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

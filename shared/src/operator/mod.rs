@@ -74,6 +74,14 @@ pub enum OperatorError {
     Step(#[from] StepError),
 }
 
+impl OperatorError {
+    /// Whether the database did not answer: the same may be done later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Step(StepError::Store(error)) if error.is_transient())
+    }
+}
+
 impl From<StoreError> for OperatorError {
     fn from(error: StoreError) -> Self {
         Self::Step(error.into())

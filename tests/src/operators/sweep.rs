@@ -8,6 +8,7 @@ use shared::operator::place::Place;
 use shared::operator::sweep::sweep;
 
 use crate::drive::LEASE_OVER;
+use crate::faults::Fault;
 use crate::ledger::{ledger, tell, write};
 use crate::operators::worlds;
 use crate::problems::problem;
@@ -72,6 +73,30 @@ async fn it_goes_on_where_its_time_was_over() {
     let swept = world.operate("POST", &format!("sweep?kind=ledger&cursor={cursor}"), "").await;
     assert_eq!((&swept.body["looked"], &swept.body["ran"]), (&json!(10), &json!(10)), "{swept:?}");
     assert!(world.mailbox(&ids[9]).await.pending && !world.mailbox(&ids[10]).await.pending);
+}
+
+#[tokio::test]
+async fn its_time_may_be_over_in_the_middle_and_nobody_is_passed_over() {
+    let (world, _) = worlds().await;
+    let ids: Vec<_> = (0..20).map(|id| ledger(&format!("{id:02}"))).collect();
+    for id in &ids {
+        world.submit(id, Mode::Detached, &[write("1")]).await;
+    }
+    let sweeper = world.other();
+    // The list, and for each of the first sixteen a read, a takeover and a commit: the last of these takes long.
+    sweeper.faults.arm(48, Fault::Frozen);
+    let (swept, ()) = tokio::join!(sweeper.operate("POST", "sweep?kind=ledger", ""), async {
+        sweeper.faults.strike().await;
+        sweeper.advance(limits::FUNCTION_TIMEOUT_MS - limits::FINISH_MS);
+        sweeper.faults.thaw();
+    });
+    assert_eq!((&swept.body["looked"], &swept.body["ran"]), (&json!(16), &json!(16)), "{swept:?}");
+    let cursor = swept.body["cursor"].as_str().unwrap();
+    let rest = world.operate("POST", &format!("sweep?cursor={cursor}"), "").await;
+    assert_eq!((&rest.body["ran"], &rest.body["cursor"]), (&json!(4), &json!(null)), "{rest:?}");
+    for id in &ids {
+        assert_eq!(world.entries(id).await, ["1"]);
+    }
 }
 
 #[tokio::test]
