@@ -31,6 +31,8 @@ pub async fn answer<H: Host>(
 ) -> Result<Answer, Problem> {
     let authorization = request.headers().get("authorization").map(|value| value.as_bytes());
     guard.admit(signer(request), authorization)?;
+    // Who did what to the entities by hand is asked sooner or later.
+    tracing::info!(operator = signer(request), method = %request.method(), path = request.uri().path(), "an operator acts");
     let query = request.uri().query().unwrap_or_default();
     // What is repeated ends in time for the answer to be sent.
     let last = Millis(deadline.0.saturating_sub(limits::FINISH_MS));
