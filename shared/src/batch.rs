@@ -77,6 +77,12 @@ pub fn run(input: Input<'_>, most: usize) -> Result<Batch, Unreadable> {
     }
 }
 
+/// Whether the first envelope only repeats a key: it had its effect, so there is no actor to run and nothing to die of.
+#[must_use]
+pub fn repeats(input: Input<'_>) -> bool {
+    input.image.queue.first().is_some_and(|envelope| repeated(input, &Receipts::new(), envelope).is_some())
+}
+
 /// Puts the first envelope to the dead letters without running it; if it only repeats a key that has had its effect, it
 /// is answered as the key is instead: what lies in the dead letters never had an effect.
 #[must_use]
@@ -84,7 +90,7 @@ pub fn park(input: Input<'_>, cause: &str) -> Batch {
     let Some(envelope) = input.image.queue.first() else {
         return Batch::default();
     };
-    if let Some(recent) = repeated(envelope, |name| input.receipts.get(name)) {
+    if let Some(recent) = repeated(input, &Receipts::new(), envelope) {
         return Batch { taken: 1, recent: vec![recent], ..Batch::default() };
     }
     let event = EventId { sequence: input.image.first(), id: envelope.id };
@@ -114,22 +120,6 @@ fn dead_letter(input: Input<'_>, event: EventId, envelope: &Envelope, cause: &st
     }
     let key = table::dead_key(&input.image.entity, event.sequence);
     Put { key, item: item.into(), condition: None }
-}
-
-/// The answer to an envelope whose key was used before, by the receipts that are known.
-fn repeated<'a>(envelope: &Envelope, known: impl Fn(&str) -> Option<&'a Receipt>) -> Option<Recent> {
-    let keyed = envelope.keyed.as_ref()?;
-    let receipt = |name: &str| known(name).filter(|receipt| receipt.is_in_force(envelope.at));
-    let reused = |receipt: &Receipt| receipt.hash != keyed.hash;
-    // Events of one array share a key: if the array's first event stands for another body, so do all.
-    if keyed.root.as_deref().and_then(receipt).is_some_and(reused) {
-        return Some(Recent::new(envelope.id, &Outcome::key_reused()));
-    }
-    let receipt = receipt(&keyed.name)?;
-    if reused(receipt) {
-        return Some(Recent::new(envelope.id, &Outcome::key_reused()));
-    }
-    Some(Recent { id: envelope.id, outcome: receipt.outcome.clone(), original: Some(receipt.event) })
 }
 
 struct Run<'a> {
@@ -168,8 +158,7 @@ impl<'a> Run<'a> {
 
     fn envelope(&mut self, sequence: u64, envelope: &Envelope) -> Result<(), Stop> {
         let event = EventId { sequence, id: envelope.id };
-        let known = |name: &str| self.written.get(name).or_else(|| self.input.receipts.get(name));
-        if let Some(recent) = repeated(envelope, known) {
+        if let Some(recent) = repeated(self.input, &self.written, envelope) {
             self.batch.recent.push(recent);
             return Ok(());
         }
@@ -263,6 +252,23 @@ impl<'a> Run<'a> {
         }
         Ok((self.stage.schema(), state))
     }
+}
+
+/// The answer to an envelope whose key was used before, also in the same batch.
+fn repeated(input: Input<'_>, written: &Receipts, envelope: &Envelope) -> Option<Recent> {
+    let keyed = envelope.keyed.as_ref()?;
+    let known = |name: &str| written.get(name).or_else(|| input.receipts.get(name));
+    let receipt = |name: &str| known(name).filter(|receipt| receipt.is_in_force(envelope.at));
+    let reused = |receipt: &Receipt| receipt.hash != keyed.hash;
+    // Events of one array share a key: if the array's first event stands for another body, so do all.
+    if keyed.root.as_deref().and_then(receipt).is_some_and(reused) {
+        return Some(Recent::new(envelope.id, &Outcome::key_reused()));
+    }
+    let receipt = receipt(&keyed.name)?;
+    if reused(receipt) {
+        return Some(Recent::new(envelope.id, &Outcome::key_reused()));
+    }
+    Some(Recent { id: envelope.id, outcome: receipt.outcome.clone(), original: Some(receipt.event) })
 }
 
 /// The stored size of recent entries, their ids in `seen` included.

@@ -1,6 +1,6 @@
 //! The receipt that makes a keyed envelope's effect exactly-once for 24 hours.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -76,7 +76,8 @@ pub async fn look_up<H: Host>(
     deadline: Millis,
 ) -> Result<Receipts, StepError> {
     let keyed = batch.iter().filter_map(|envelope| envelope.keyed.as_ref());
-    let names: HashSet<&str> =
+    // In order, so that a simulation of the same seed asks in the same order.
+    let names: BTreeSet<&str> =
         keyed.flat_map(|keyed| [Some(keyed.name.as_str()), keyed.root.as_deref()]).flatten().collect();
     let reads = names.into_iter().map(|name| read(host, entity, name, deadline));
     Ok(futures::future::try_join_all(reads).await?.into_iter().flatten().collect())

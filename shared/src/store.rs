@@ -125,8 +125,8 @@ pub enum Written {
     Refused {
         /// The item as it is; none when it does not exist, or when what a transaction was to delete is not there.
         old: Option<Item>,
-        /// Whether this was the only try: after a retry, an earlier try may be what made the condition fail.
-        first_try: bool,
+        /// Whether no earlier try of this call can have been applied: otherwise it may be what made the condition fail.
+        clean: bool,
     },
 }
 
@@ -141,16 +141,17 @@ pub struct Page {
     pub consumed: Consumed,
 }
 
-/// Why an operation failed. After any of them a write may have been applied, except where it says otherwise.
+/// Why an operation failed, all of its tries considered: an answer of the last one says nothing of those before it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// DynamoDB asks for less traffic.
+    /// DynamoDB asks for less traffic. Nothing was applied.
     #[error("DynamoDB is throttling: {0}")]
     Throttled(String),
-    /// Another transaction touches the item.
+    /// Another transaction touches the item. Nothing was applied.
     #[error("another transaction is in the way: {0}")]
     Conflict(String),
-    /// No answer, or an answer that says nothing: time ran out, the connection broke, an internal error.
+    /// No answer, or an answer that says nothing: time ran out, the connection broke, an internal error. A write may have
+    /// been applied, or may still be.
     #[error("DynamoDB did not answer: {0}")]
     Unknown(String),
     /// DynamoDB does not take what is to be stored: a value of a form or a size that it does not have. Nothing was

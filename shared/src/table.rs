@@ -75,8 +75,11 @@ pub const COMMIT_IF: &str = "#lease.#owner = :me AND #head = :head";
 /// Nobody has posted since I looked.
 pub const IF_NO_NEWCOMER: &str = " AND size(#queue) = :n";
 
-/// What every commit forgets: the head moved, so nothing that is left is suspect.
+/// What a commit forgets: the head moved, so nothing that is left is suspect.
 pub const UNSUSPECT: &str = "#attempts, #running, #strikes";
+/// What a commit of a suspect entity forgets while envelopes are left: the one that ran is innocent, and the one that
+/// kills may be among those behind it. Without this every few envelopes before it would cost two more deaths.
+pub const ACQUIT: &str = "#running, #strikes";
 /// Part of a write that ends with nothing left to do.
 pub const RELEASE: &str = "#queue, #lease, #pending";
 /// Part of a write that ends with effects left for a later time.

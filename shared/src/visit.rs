@@ -102,7 +102,6 @@ pub async fn visit<H: Host>(host: &H, held: Held, budget: &mut Budget) -> Visite
         budget,
         rounds: host.settings().rounds,
         alone: None,
-        suspect: false,
         busy: false,
         pushes: Vec::new(),
         follow: Vec::new(),
@@ -125,8 +124,6 @@ struct Visit<'a, H: Host> {
     alone: Option<u64>,
     /// Whether newcomers have spoilt a release: then the next commits keep the lease, rather than fail again.
     busy: bool,
-    /// Whether holders have died here: then envelopes run one at a time, until this visit is over.
-    suspect: bool,
     pushes: Vec<(String, String)>,
     follow: Vec<Held>,
 }
@@ -200,12 +197,13 @@ impl<H: Host> Visit<'_, H> {
     }
 
     async fn run(&mut self, now: Millis) -> Result<Option<End>, StepError> {
-        self.suspect |= self.image.attempts >= limits::SUSPECT_ATTEMPTS;
-        let alone = self.suspect || self.alone == Some(self.image.first());
+        let suspect = self.image.is_suspect();
+        let alone = suspect || self.alone == Some(self.image.first());
         let most = if alone { 1 } else { self.host.settings().batch.min(self.image.queue.len()) };
         let envelopes = self.image.queue.get(..most).unwrap_or_default();
         let receipts = receipt::look_up(self.host, &self.image.entity, envelopes, self.last_step()).await?;
-        if self.suspect
+        if suspect
+            && !batch::repeats(Input { image: &self.image, kind: self.kind, receipts: &receipts, now })
             && let Some(end) = self.mark(now).await?
         {
             return Ok(end);

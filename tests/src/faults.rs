@@ -204,7 +204,7 @@ impl<S: Store> Faulty<S> {
 /// An answer as the SDK gives it, which says if an earlier attempt was made.
 fn attempted((written, again): (Written, bool)) -> Written {
     match written {
-        Written::Refused { old, first_try } => Written::Refused { old, first_try: first_try && !again },
+        Written::Refused { old, clean } => Written::Refused { old, clean: clean && !again },
         applied @ Written::Applied { .. } => applied,
     }
 }

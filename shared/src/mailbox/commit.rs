@@ -112,7 +112,10 @@ impl Commit<'_> {
         after.evicted = forgotten.last().copied().max(after.evicted);
         after.seen.retain(|id| !forgotten.contains(id));
         after.outbox.extend(self.batch.outgoing.iter().cloned());
-        (after.attempts, after.running, after.strikes) = (0, None, 0);
+        (after.running, after.strikes) = (None, 0);
+        if !self.stays_suspect() {
+            after.attempts = 0;
+        }
         match self.ending {
             Ending::Keep => after.lease = Some(Lease::Held { owner: self.me, until }),
             Ending::Release => (after.lease, after.pending) = (None, false),
@@ -174,8 +177,13 @@ impl Commit<'_> {
         Update { key: table::mailbox_key(&self.image.entity), update: update.into(), condition, values }
     }
 
+    /// Whether holders have died here and the envelope that they died of may still be waiting.
+    fn stays_suspect(&self) -> bool {
+        self.image.is_suspect() && matches!(self.ending, Ending::Keep | Ending::HandOver)
+    }
+
     fn removed(&self) -> String {
-        let unsuspect = table::UNSUSPECT;
+        let unsuspect = if self.stays_suspect() { table::ACQUIT } else { table::UNSUSPECT };
         let queue = || table::elements("#queue", self.batch.taken);
         match self.ending {
             Ending::Release => format!("{}, {unsuspect}", table::RELEASE),

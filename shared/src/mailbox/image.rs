@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_dynamo::{AttributeValue, Item};
 
 use crate::envelope::{EntityId, Envelope, EnvelopeId, EventId, Millis, Owner};
+use crate::limits;
 use crate::outbox::Outgoing;
 use crate::outcome::{Outcome, Settled};
 use crate::registry::Stored;
@@ -93,7 +94,7 @@ pub struct Mailbox {
     pub outbox: Vec<Outgoing>,
     /// How many effects ever left the outbox.
     pub sent: u64,
-    /// Leases that were replaced since `head` last moved.
+    /// Leases that were replaced since `head` last moved, or since the entity is suspect.
     pub attempts: u64,
     /// The envelope that a suspect entity was about to run.
     pub running: Option<u64>,
@@ -172,6 +173,12 @@ impl Mailbox {
     #[must_use]
     pub fn held_by(&self, me: &Owner) -> bool {
         matches!(&self.lease, Some(Lease::Held { owner, .. }) if owner == me)
+    }
+
+    /// Whether holders have died here, so that envelopes run one at a time until the queue is empty.
+    #[must_use]
+    pub fn is_suspect(&self) -> bool {
+        self.attempts >= limits::SUSPECT_ATTEMPTS
     }
 
     /// The state as its actor reads it.

@@ -97,13 +97,13 @@ pub async fn post<H: Host>(host: &H, posting: Posting<'_>, tries: &mut Tries) ->
         let waiters = ids.iter().map(|id| host.waiting().wait_for(*id)).collect();
         let update = update(host, &posting, &envelopes)?;
         let write = || host.store().update(update.clone());
-        let (old, first_try) = match persist(host, posting.deadline, write).await? {
+        let (old, clean) = match persist(host, posting.deadline, write).await? {
             (Written::Applied { item, .. }, _) => {
                 return stored(read(posting.entity, item)?, &ids, waiters);
             }
-            (Written::Refused { old, first_try }, clean) => (old, clean && first_try),
+            (Written::Refused { old, clean }, before) => (old, clean && before),
         };
-        tries.clean &= first_try;
+        tries.clean &= clean;
         let old = read(posting.entity, old.unwrap_or_else(|| HashMap::<String, AttributeValue>::new().into()))?;
         match refusal(&old, &ids, tries.clean) {
             Refusal::Duplicate => return stored(old, &ids, waiters),
@@ -132,12 +132,12 @@ enum Refusal {
     Full,
 }
 
-fn refusal(old: &Mailbox, ids: &[EnvelopeId], first_try: bool) -> Refusal {
+fn refusal(old: &Mailbox, ids: &[EnvelopeId], clean: bool) -> Refusal {
     if ids.iter().any(|id| old.seen.contains(id)) {
         return Refusal::Duplicate;
     }
     match (old.evicted, ids.first()) {
-        (Some(evicted), Some(id)) if evicted >= *id && first_try => Refusal::Stale(evicted),
+        (Some(evicted), Some(id)) if evicted >= *id && clean => Refusal::Stale(evicted),
         (Some(evicted), Some(id)) if evicted >= *id => Refusal::Unknown(*id),
         _ => Refusal::Full,
     }

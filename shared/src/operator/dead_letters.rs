@@ -228,7 +228,7 @@ pub async fn delete<H: Host>(
     let delete = Delete { key: letter.key(entity), condition: table::DELETE_IF };
     match persist(host, deadline, || host.store().delete(delete.clone())).await? {
         (Written::Applied { .. }, _) => Ok(()),
-        (Written::Refused { first_try: true, .. }, true) => {
+        (Written::Refused { clean: true, .. }, true) => {
             Err(OperatorError::NoSuchLetter { entity: entity.clone(), letter })
         }
         // An earlier try had no answer: it may be what deleted it, and it is gone in any case.

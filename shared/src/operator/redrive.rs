@@ -105,7 +105,7 @@ pub async fn one<H: Host>(
             (Written::Applied { .. }, _) => {
                 return Ok(Redriven { event: place(host, &parcel.to, id).await?, letter, to: parcel.to });
             }
-            (Written::Refused { old, first_try }, clean) => (old, clean && first_try),
+            (Written::Refused { old, clean }, certain) => (old, certain && clean),
         };
         // Without an image it was the letter that was not there, and the envelope was not there before either.
         let Some(old) = old else {

@@ -53,22 +53,22 @@ pub async fn resume<H: Host>(
     let Some(Lease::Blocked { cause }) = image.lease.clone() else {
         return Err(OperatorError::NotBlocked(entity.clone()));
     };
-    let (written, clean, parked) = match head {
+    let (written, certain, parked) = match head {
         Head::Retry => {
             let update = release(&image);
-            let (written, clean) = persist(host, deadline, || host.store().update(update.clone())).await?;
-            (written, clean, None)
+            let (written, certain) = persist(host, deadline, || host.store().update(update.clone())).await?;
+            (written, certain, None)
         }
         Head::Park => {
             let (transaction, parked) = parking(host, &image, &cause, deadline).await?;
             let write = || host.store().transact(transaction.clone());
-            let (written, clean) = persist(host, deadline, write).await?;
-            (written, clean, parked)
+            let (written, certain) = persist(host, deadline, write).await?;
+            (written, certain, parked)
         }
     };
     let done = match written {
         Written::Applied { .. } => true,
-        Written::Refused { first_try: true, .. } if clean => false,
+        Written::Refused { clean: true, .. } if certain => false,
         // An earlier try had no answer. With the head parked it was that one if the letter is there.
         Written::Refused { old, .. } => match parked {
             Some(letter) => dead_letters::read(host, entity, letter, deadline).await.is_ok(),

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
+use aws_sdk_dynamodb::config::interceptors::FinalizerInterceptorContextRef;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents, SharedHttpClient};
 use aws_sdk_dynamodb::error::{BoxError, DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
@@ -134,9 +134,9 @@ impl Store for DynamoDb {
             }),
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                    Ok(Written::Refused { old: failed.item.clone().map(Item::from), first_try: attempts.first_try() })
+                    Ok(Written::Refused { old: failed.item.clone().map(Item::from), clean: attempts.clean() })
                 }
-                _ => Err(classify(&error)),
+                _ => Err(attempts.error(classify(&error))),
             },
         }
     }
@@ -166,7 +166,7 @@ impl Store for DynamoDb {
                 item: HashMap::<String, AttributeValue>::new().into(),
                 consumed: write_units(output.consumed_capacity().iter().map(Some)),
             }),
-            Err(error) => cancelled(&error, deletes_from, attempts.first_try()),
+            Err(error) => cancelled(&error, deletes_from, attempts.clean()).map_err(|error| attempts.error(error)),
         }
     }
 
@@ -191,9 +191,9 @@ impl Store for DynamoDb {
             }),
             Err(error) => match error.as_service_error() {
                 Some(DeleteItemError::ConditionalCheckFailedException(_)) => {
-                    Ok(Written::Refused { old: None, first_try: attempts.first_try() })
+                    Ok(Written::Refused { old: None, clean: attempts.clean() })
                 }
-                _ => Err(classify(&error)),
+                _ => Err(attempts.error(classify(&error))),
             },
         }
     }
@@ -227,7 +227,7 @@ impl Store for DynamoDb {
 fn cancelled(
     error: &SdkError<TransactWriteItemsError>,
     deletes_from: usize,
-    first_try: bool,
+    clean: bool,
 ) -> Result<Written, StoreError> {
     let reasons = match error.as_service_error() {
         Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled.cancellation_reasons(),
@@ -241,8 +241,8 @@ fn cancelled(
     let failed = |reason: &CancellationReason| reason.code.as_deref() == Some("ConditionalCheckFailed");
     let gone = reasons.iter().skip(deletes_from).any(failed);
     match reasons.first() {
-        Some(first) if failed(first) => Ok(Written::Refused { old: first.item.clone().map(Item::from), first_try }),
-        _ if gone => Ok(Written::Refused { old: None, first_try }),
+        Some(first) if failed(first) => Ok(Written::Refused { old: first.item.clone().map(Item::from), clean }),
+        _ if gone => Ok(Written::Refused { old: None, clean }),
         _ if code("ValidationError") || code("ItemCollectionSizeLimitExceeded") => Err(StoreError::Refused(message())),
         _ if code("ThrottlingError") || code("ProvisionedThroughputExceeded") => Err(StoreError::Throttled(message())),
         // A conflict, or the condition of a side record, which the next reading of the receipts clears up.
@@ -271,13 +271,24 @@ fn classify<E: ProvideErrorMetadata + std::error::Error + 'static>(error: &SdkEr
     }
 }
 
-/// Counts the attempts of one call: only a first try tells for sure that nothing was applied before it.
+/// Watches the attempts of one call: whether one of them may have been applied without saying so.
 #[derive(Clone, Debug, Default)]
-struct Attempts(Arc<AtomicU32>);
+struct Attempts {
+    unknown: Arc<AtomicBool>,
+}
 
 impl Attempts {
-    fn first_try(&self) -> bool {
-        self.0.load(Ordering::Relaxed) <= 1
+    /// Whether every attempt that failed said for sure that it was not applied.
+    fn clean(&self) -> bool {
+        !self.unknown.load(Ordering::Relaxed)
+    }
+
+    /// What a call failed of. The last attempt's answer says nothing of those before it.
+    fn error(&self, error: StoreError) -> StoreError {
+        match error {
+            StoreError::Throttled(text) | StoreError::Conflict(text) if !self.clean() => StoreError::Unknown(text),
+            error => error,
+        }
     }
 }
 
@@ -286,13 +297,18 @@ impl Intercept for Attempts {
         "Attempts"
     }
 
-    fn read_before_attempt(
+    fn read_after_attempt(
         &self,
-        _context: &BeforeTransmitInterceptorContextRef<'_>,
+        context: &FinalizerInterceptorContextRef<'_>,
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        // DynamoDB refuses with 400, also for throttling and conflicts; without an answer, or after an internal error,
+        // the write may have been applied.
+        let said = context.response().is_some_and(|response| !response.status().is_server_error());
+        if !said {
+            self.unknown.store(true, Ordering::Relaxed);
+        }
         Ok(())
     }
 }

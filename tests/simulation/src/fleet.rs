@@ -1,0 +1,123 @@
+//! The processes that serve requests: a few that live on, as development servers do, or one for each request, as on
+//! Lambda.
+
+use std::sync::{Arc, Mutex};
+
+use futures::channel::oneshot;
+use futures::future::{Either, select};
+use lambda_http::http::Method;
+use lambda_http::{Body, Request};
+use serde_json::Value;
+use shared::client::Client;
+use shared::host::Host;
+use shared::http::guard::Guard;
+use shared::limits::FUNCTION_TIMEOUT_MS;
+
+use crate::fault::Fault;
+use crate::host::SimHost;
+use crate::lock;
+use crate::timeline::ProcessId;
+use crate::world::World;
+
+/// How long a client, or the gateway before the functions, waits for an answer, in milliseconds.
+const PATIENCE_MS: u64 = 29_000;
+
+/// Servers.
+#[derive(Clone)]
+pub struct Fleet {
+    world: World,
+    /// Servers that live on; none where each request has its own process.
+    servers: Arc<Mutex<Vec<Option<Server>>>>,
+}
+
+#[derive(Clone)]
+struct Server {
+    process: ProcessId,
+    client: Client<SimHost>,
+}
+
+/// What a client gets.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The status.
+    pub status: u16,
+    /// Whether it is marked as a replay.
+    pub replayed: bool,
+    /// The body.
+    pub body: Value,
+}
+
+impl Fleet {
+    /// So many servers that live on; with none, each request has its own process.
+    #[must_use]
+    pub fn new(world: &World, servers: usize) -> Self {
+        Self { world: world.clone(), servers: Arc::new(Mutex::new(vec![None; servers])) }
+    }
+
+    fn start(&self) -> Server {
+        let process = self.world.start();
+        Server { process, client: Client::new(SimHost::new(&self.world, process)) }
+    }
+
+    /// A server to send a request to; one that has ended is started anew.
+    fn pick(&self) -> (Server, bool) {
+        let count = lock(&self.servers).len() as u64;
+        let index = usize::try_from(self.world.below(count)).unwrap_or_default();
+        let known = lock(&self.servers).get(index).cloned();
+        let Some(known) = known else {
+            return (self.start(), true);
+        };
+        let server = known.filter(|server| self.world.process(server.process).alive).unwrap_or_else(|| self.start());
+        if let Some(place) = lock(&self.servers).get_mut(index) {
+            *place = Some(server.clone());
+        }
+        (server, false)
+    }
+
+    /// Sends a request; nothing comes back when the server ends, is too slow, or a proxy drops its answer.
+    pub async fn call(&self, method: Method, path: &str, headers: &[(&str, String)], body: String) -> Option<Reply> {
+        let (server, only) = self.pick();
+        let request = request(method, path, headers, body)?;
+        let (answer, answered) = oneshot::channel();
+        let process = server.process;
+        self.world.spawn(process, async move {
+            // The client may have gone: the server goes on all the same.
+            let _ = answer.send(server.handle(request).await);
+        });
+        let patience = if only { FUNCTION_TIMEOUT_MS } else { PATIENCE_MS };
+        let reply = match select(answered, self.world.sleep(patience)).await {
+            Either::Left((reply, _)) => reply.ok(),
+            Either::Right(_) => None,
+        };
+        if only {
+            if reply.is_none() && self.world.process(process).alive {
+                self.world.struck(Fault::TimeOver);
+            }
+            self.world.kill(process);
+        }
+        reply.filter(|_| !self.world.strikes(Fault::AnswerLost))
+    }
+}
+
+impl Server {
+    async fn handle(&self, request: Request) -> Reply {
+        let response = match *request.method() {
+            Method::GET => status::handle(self.client.host(), &Guard::Iam, request).await,
+            _ => {
+                let deadline = self.client.host().now().plus(FUNCTION_TIMEOUT_MS);
+                ingest::handle(&self.client, &Guard::Iam, request, deadline).await
+            }
+        };
+        let (parts, body) = response.into_parts();
+        let replayed = parts.headers.contains_key("idempotency-replayed");
+        Reply { status: parts.status.as_u16(), replayed, body: serde_json::from_slice(&body).unwrap_or_default() }
+    }
+}
+
+fn request(method: Method, path: &str, headers: &[(&str, String)], body: String) -> Option<Request> {
+    let mut request = lambda_http::http::Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, value);
+    }
+    request.body(Body::from(body)).ok()
+}
