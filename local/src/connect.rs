@@ -26,6 +26,14 @@ pub async fn connect(endpoint: &str, identity: Identity) -> Connection {
     Connection { config, clients }
 }
 
+/// The configuration of an endpoint; without one, of AWS as the environment or the profile describes it.
+pub async fn config_of(endpoint: Option<&str>, identity: Identity) -> SdkConfig {
+    match endpoint {
+        Some(endpoint) => config(endpoint, identity).await,
+        None => dynamodb::settings().load().await,
+    }
+}
+
 async fn config(endpoint: &str, identity: Identity) -> SdkConfig {
     let settings = dynamodb::settings().endpoint_url(endpoint);
     match identity {

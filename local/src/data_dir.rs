@@ -4,6 +4,9 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// The file that says where the database answers.
+const ENDPOINT: &str = "database-url";
+
 /// The data directory, locked for as long as this value lives.
 #[derive(Debug)]
 pub struct DataDir {
@@ -58,10 +61,21 @@ impl DataDir {
         Ok(opened)
     }
 
+    /// Notes at which endpoint the database answers, for as long as the server runs.
+    pub fn write_endpoint(&self, endpoint: &str) -> Result<(), DataDirError> {
+        let unusable = |cause| DataDirError::Unusable { path: self.path.clone(), cause };
+        std::fs::write(self.path.join(ENDPOINT), format!("{endpoint}\n")).map_err(unusable)
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// The endpoint of the database of the server that serves, or last served, a data directory.
+pub fn read_endpoint(path: &Path) -> io::Result<String> {
+    Ok(std::fs::read_to_string(path.join(ENDPOINT))?.trim().to_owned())
 }
 
 #[cfg(test)]

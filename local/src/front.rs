@@ -10,6 +10,7 @@ use axum::response::Response;
 use lambda_http::Body as LambdaBody;
 use shared::client::Client;
 use shared::host::Host;
+use shared::http::guard::Guard;
 use shared::http::problem::Problem;
 use shared::http::routes::{Found, Function, find};
 use shared::limits;
@@ -19,19 +20,26 @@ use tokio_util::task::TaskTracker;
 const LAMBDA_BODY: usize = 6 * 1024 * 1024;
 
 /// A router that hands every request to its function. As on Lambda, an invocation that has begun ends in its own time,
-/// also when its caller hangs up; `invocations` keeps count of them.
-pub fn router<H: Host>(client: Client<H>, invocations: TaskTracker) -> Router {
-    Router::new().fallback(serve::<H>).with_state(Front { client: Arc::new(client), invocations })
+/// also when its caller hangs up; `invocations` keeps count of them. `guard` tells operators from others.
+pub fn router<H: Host>(client: Client<H>, guard: Guard, invocations: TaskTracker) -> Router {
+    let functions = Arc::new(Functions { client, guard });
+    Router::new().fallback(serve::<H>).with_state(Front { functions, invocations })
+}
+
+/// What the functions are called with.
+struct Functions<H> {
+    client: Client<H>,
+    guard: Guard,
 }
 
 struct Front<H> {
-    client: Arc<Client<H>>,
+    functions: Arc<Functions<H>>,
     invocations: TaskTracker,
 }
 
 impl<H> Clone for Front<H> {
     fn clone(&self) -> Self {
-        Self { client: Arc::clone(&self.client), invocations: self.invocations.clone() }
+        Self { functions: Arc::clone(&self.functions), invocations: self.invocations.clone() }
     }
 }
 
@@ -42,7 +50,7 @@ async fn serve<H: Host>(State(front): State<Front<H>>, request: Request) -> Resp
         return problem.answer().into_response().map(Body::from);
     };
     let request = lambda_http::Request::from_parts(parts, LambdaBody::Binary(bytes.to_vec()));
-    match front.invocations.spawn(invoke(front.client, request)).await {
+    match front.invocations.spawn(invoke(front.functions, request)).await {
         Ok(response) => response.map(|body| Body::from(body.to_vec())),
         Err(error) => {
             tracing::error!(%error, "an invocation ended without an answer");
@@ -53,15 +61,19 @@ async fn serve<H: Host>(State(front): State<Front<H>>, request: Request) -> Resp
     }
 }
 
-async fn invoke<H: Host>(client: Arc<Client<H>>, request: lambda_http::Request) -> lambda_http::Response<LambdaBody> {
+async fn invoke<H: Host>(
+    functions: Arc<Functions<H>>,
+    request: lambda_http::Request,
+) -> lambda_http::Response<LambdaBody> {
+    let Functions { client, guard } = &*functions;
     let posts = match find(request.method().as_str(), request.uri().path()) {
         Found::Route(route, _) => route.function == Function::Ingest,
         Found::WrongMethod(_) | Found::Nowhere => false,
     };
     if posts {
         let deadline = client.host().now().plus(limits::FUNCTION_TIMEOUT_MS);
-        ingest::handle(&client, request, deadline).await
+        ingest::handle(client, guard, request, deadline).await
     } else {
-        status::handle(client.host(), request).await
+        status::handle(client.host(), guard, request).await
     }
 }

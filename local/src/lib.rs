@@ -18,6 +18,7 @@ mod fixture;
 pub mod front;
 pub mod history;
 pub mod lambda;
+pub mod operator;
 pub mod progress;
 pub mod pump;
 pub mod retry;
@@ -27,6 +28,7 @@ pub mod serve;
 pub mod shutdown;
 pub mod sqs;
 pub mod table;
+pub mod token;
 pub mod wakes;
 
 /// Milliseconds since the epoch. Passed in, so that only `main.rs` reads the wall clock.

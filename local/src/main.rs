@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use local::connect::{Identity, connect};
-use local::{sam, serve, shutdown};
+use local::connect::{Identity, config_of, connect};
+use local::{operator, sam, serve, shutdown};
 use shared::live::machine_time;
 use tracing_subscriber::EnvFilter;
 
@@ -22,6 +22,8 @@ struct Arguments {
 enum Mode {
     /// Serve what `sam local` lacks: the database, the wake queue, and the stream.
     Sam(sam::Options),
+    /// Look after dead letters and what is stuck, on the table of a running server or any other.
+    Operator(operator::Options),
 }
 
 #[tokio::main]
@@ -51,6 +53,14 @@ async fn run(arguments: Arguments, identity: Identity) -> Result<(), Box<dyn std
         Some(Mode::Sam(options)) => {
             let clients = async |endpoint: &str| connect(endpoint, identity).await.clients;
             sam::run(options, clients, || machine_time().0, stop).await?;
+        }
+        Some(Mode::Operator(options)) => {
+            let connect = async |endpoint: Option<&str>| config_of(endpoint, identity).await;
+            let report = operator::run(options, connect).await?;
+            print!("{}", report.text);
+            if let Some(left) = report.left {
+                return Err(left.into());
+            }
         }
     }
     Ok(())

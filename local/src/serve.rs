@@ -10,6 +10,7 @@ use serde_json::Value;
 use shared::actors;
 use shared::client::Client;
 use shared::host::Host;
+use shared::http::guard::Guard;
 use shared::limits;
 use shared::live::{Clock, Live, machine_time};
 use shared::push::Pushes;
@@ -21,10 +22,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::backend::{Backend, BackendError, Keep, Source};
 use crate::consumer::{BatchResponse, Consumer, DeliveryError};
+use crate::data_dir::DataDirError;
 use crate::feeding::{Feed, FeedingError};
 use crate::front;
 use crate::pump::{Clients, Settings};
 use crate::table::{self, TableError};
+use crate::token::{self, TokenError, Told};
 use crate::wakes::Wakes;
 
 /// The options of `leasebox`.
@@ -52,6 +55,9 @@ pub struct Options {
     #[arg(long, value_name = "SECONDS", default_value_t = limits::LEASE_MS / 1000)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=600))]
     pub lease: u64,
+    /// What operators send as `Authorization: Bearer`; without it, one is made and kept in the data directory.
+    #[arg(long, value_name = "TOKEN", env = "LEASEBOX_OPERATOR_TOKEN", hide_env_values = true)]
+    pub operator_token: Option<String>,
 }
 
 /// Why the server does not start, or ended.
@@ -60,6 +66,12 @@ pub enum ServeError {
     /// The directory or the database is not usable.
     #[error(transparent)]
     Backend(#[from] BackendError),
+    /// There is no operator token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The data directory cannot be written.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
     /// The table is not usable.
     #[error(transparent)]
     Table(#[from] TableError),
@@ -135,6 +147,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     kept: Option<PathBuf>,
+    operators: token::Found,
 }
 
 impl Server {
@@ -155,6 +168,9 @@ impl Server {
             None => Source::Embedded(SocketAddr::from(([127, 0, 0, 1], 0))),
         };
         let backend = Backend::start(&keep, &source).await?;
+        let kept = (!options.ephemeral).then_some(options.data);
+        let operators = token::find(options.operator_token.as_deref(), kept.as_deref())?;
+        backend.dir().write_endpoint(backend.endpoint())?;
         let Connection { config, clients } = connect(backend.endpoint()).await;
         table::ensure(&clients.dynamodb, &options.table).await?;
         let feed = Feed::new(clients, &options.table, || machine_time().0);
@@ -162,8 +178,7 @@ impl Server {
         let store = DynamoDb::new(&config, &options.table);
         let host = Live::new(store, registry, settings, Pushes::Nowhere, Clock::machine());
         let address = listener.local_addr()?;
-        let kept = (!options.ephemeral).then_some(options.data);
-        Ok(Self { backend, feed, host, listener, address, kept })
+        Ok(Self { backend, feed, host, listener, address, kept, operators })
     }
 
     /// Where it listens.
@@ -179,7 +194,7 @@ impl Server {
         let drain = Arc::new(Drain { host: self.host.clone(), wakes: self.feed.wakes.clone() });
         let mut feeding = self.feed.start(&self.backend, drain, Settings::default())?;
         let invocations = TaskTracker::new();
-        let router = front::router(Client::new(self.host), invocations.clone());
+        let router = front::router(Client::new(self.host), Guard::Token(self.operators.token), invocations.clone());
         let served = axum::serve(self.listener, router).with_graceful_shutdown(stop);
         let ended = tokio::select! {
             served = served => served,
@@ -200,6 +215,11 @@ impl Server {
         match &self.kept {
             Some(directory) => println!("  state      {}", directory.display()),
             None => println!("  state      in memory: it is gone when this ends"),
+        }
+        match &self.operators.told {
+            Told::Given => println!("  operators  send the token that was given"),
+            Told::In(file) => println!("  operators  send the token in {}", file.display()),
+            Told::Shown(token) => println!("  operators  send the token {token}"),
         }
         println!();
         println!("Now type, in another terminal:");

@@ -83,12 +83,16 @@ pub fn repeats(input: Input<'_>) -> bool {
     input.image.queue.first().is_some_and(|envelope| repeated(input, &Receipts::new(), envelope).is_some())
 }
 
-/// Puts the first envelope to the dead letters without running it. It must not be one that only repeats a key.
+/// Puts the first envelope to the dead letters without running it; if it only repeats a key that has had its effect, it
+/// is answered as the key is instead: what lies in the dead letters never had an effect.
 #[must_use]
 pub fn park(input: Input<'_>, cause: &str) -> Batch {
     let Some(envelope) = input.image.queue.first() else {
         return Batch::default();
     };
+    if let Some(recent) = repeated(input, &Receipts::new(), envelope) {
+        return Batch { taken: 1, recent: vec![recent], ..Batch::default() };
+    }
     let event = EventId { sequence: input.image.first(), id: envelope.id };
     let outcome = Outcome::Dead(cause.to_owned());
     let mut puts = vec![dead_letter(input, event, envelope, cause)];

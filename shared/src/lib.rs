@@ -8,7 +8,9 @@
 //!    [`mailbox::commit`] takes the results into the item, under the lease's fence.
 //! 4. Effects lie in the [`outbox`] and are sent to their receivers by [`deliver`]; [`mailbox::settle`] ticks them off.
 //! 5. A stream record or a [`wake`] makes `drain` look at the entity, and [`mailbox::takeover`] takes a lease that is
-//!    free or was left behind.
+//!    free or was left behind ([`look`]).
+//!
+//! What the protocol cannot decide by itself is left to a person: [`operator`].
 //!
 //! [`client`] puts these together for whoever posts and wants an answer. [`table`] is the schema on one screen,
 //! [`limits`] all numbers, [`store`] DynamoDB's operations as a trait, [`host`] everything else from outside.
@@ -24,7 +26,9 @@ pub mod http;
 pub mod key;
 pub mod limits;
 pub mod live;
+pub mod look;
 pub mod mailbox;
+pub mod operator;
 pub mod outbox;
 pub mod outcome;
 pub mod push;

@@ -1,4 +1,4 @@
-//! DynamoDB as the protocol sees it: four operations that take the expressions of [`crate::table`].
+//! DynamoDB as the protocol sees it: five operations that take the expressions of [`crate::table`].
 //!
 //! The SDK is one implementation ([`dynamodb`]); a simulated store that executes the same expressions is another.
 
@@ -63,22 +63,35 @@ pub struct Put {
     pub condition: Option<(&'static str, Values)>,
 }
 
-/// One update and the items that are written with it, all or none.
+/// One item to be deleted, if it is there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delete {
+    /// Which item.
+    pub key: Key,
+    /// The condition expression, which takes no values.
+    pub condition: &'static str,
+}
+
+/// One update and the items that are written and deleted with it, all or none.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transaction {
     /// The update of the mailbox.
     pub update: Update,
     /// The side records.
     pub puts: Vec<Put>,
+    /// What leaves the table with it.
+    pub deletes: Vec<Delete>,
     /// DynamoDB's client token: one for one content, so that a repetition is recognised for ten minutes.
     pub token: String,
 }
 
-/// One page of an index query.
+/// One page of a query of the table or of an index.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Query {
-    /// The index.
-    pub index: &'static str,
+    /// The index; none for the table itself.
+    pub index: Option<&'static str>,
+    /// What the page must show; an index can only be read late.
+    pub consistency: Consistency,
     /// The key condition expression.
     pub condition: &'static str,
     /// Its values.
@@ -110,7 +123,7 @@ pub enum Written {
     },
     /// The condition failed.
     Refused {
-        /// The item as it is; none when it does not exist.
+        /// The item as it is; none when it does not exist, or when what a transaction was to delete is not there.
         old: Option<Item>,
         /// Whether no earlier try of this call can have been applied: otherwise it may be what made the condition fail.
         clean: bool,
@@ -173,10 +186,14 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// Updates one item if its condition holds.
     fn update(&self, update: Update) -> impl Future<Output = Result<Written, StoreError>> + Send;
 
-    /// Updates one item and writes others with it, if all conditions hold. A refusal brings the old item of the update.
+    /// Updates one item and writes and deletes others with it, if all conditions hold. A refusal brings the old item of
+    /// the update.
     fn transact(&self, transaction: Transaction) -> impl Future<Output = Result<Written, StoreError>> + Send;
 
-    /// Reads one page of an index.
+    /// Deletes one item if its condition holds.
+    fn delete(&self, delete: Delete) -> impl Future<Output = Result<Written, StoreError>> + Send;
+
+    /// Reads one page of the table or of an index, in the order of the sort key.
     fn query(&self, query: Query) -> impl Future<Output = Result<Page, StoreError>> + Send;
 }
 

@@ -4,8 +4,8 @@
 //! |---|---|---|---|
 //! | mailbox | `mailbox` | every write of [`crate::mailbox`] | for ever |
 //! | receipt | `receipt#<name>` | the commit of a keyed envelope | 24 h from processing, and 24 h more for what was posted in them |
-//! | dead letter | `dead#<sequence>` | the commit that parks or skips an envelope | until an operator deletes it |
-//! | undelivered effect | `undelivered#<sequence>#<index>` | the write that gives it up | until an operator deletes it |
+//! | dead letter | `dead#<sequence>` | the commit that parks or skips an envelope | until an operator redrives or deletes it |
+//! | undelivered effect | `undelivered#<sequence>#<index>` | the write that gives it up | until an operator redrives or deletes it |
 //! | side record | `data#<name>` | the commit of the turn that asked for it | as the actor says |
 //!
 //! All items of an entity share `pk = "<kind>/<id>"`. Aliases in expressions are `#` and the attribute's
@@ -109,8 +109,18 @@ pub const BLOCK: &str = "SET #lease = :blocked, #version = #version + :one";
 /// No receipt of that name was in force when the envelope was posted.
 pub const RECEIPT_IF: &str = "attribute_not_exists(#pk) OR #until <= :at";
 
+/// The same for the receipt of an envelope that an operator redrives: it may also be the one of its own failure.
+pub const RECEIPT_AGAIN_IF: &str = "attribute_not_exists(#pk) OR #until <= :at OR #event = :event";
+
+/// The item is there: who deletes it a second time, alone or with what takes its place, changes nothing.
+pub const DELETE_IF: &str = "attribute_exists(#pk)";
+/// Releases an entity that an operator has looked at: nothing is held against its first envelope any more.
+pub const RESUME: &str = "SET #version = #version + :one REMOVE #lease, #attempts, #running, #strikes";
+
 /// Lists the entities of one kind, in order of their ids.
 pub const LIST: &str = "#kind = :kind";
+/// Lists the items of one entity whose sort keys begin alike, in order.
+pub const LIST_ITEMS: &str = "#pk = :pk AND begins_with(#sk, :prefix)";
 
 /// The attribute names that an expression uses, by their aliases.
 #[must_use]
@@ -144,16 +154,21 @@ pub fn receipt_key(entity: &EntityId, name: &str) -> Key {
     Key::new(entity.as_str(), &format!("receipt#{name}"))
 }
 
+/// What the sort keys of all dead letters of envelopes begin with.
+pub const DEAD: &str = "dead#";
+/// What the sort keys of all effects begin with that could not be delivered.
+pub const UNDELIVERED: &str = "undelivered#";
+
 /// Where the dead letter of an envelope lies.
 #[must_use]
 pub fn dead_key(entity: &EntityId, sequence: u64) -> Key {
-    Key::new(entity.as_str(), &format!("dead#{sequence:020}"))
+    Key::new(entity.as_str(), &format!("{DEAD}{sequence:020}"))
 }
 
 /// Where an effect lies that could not be delivered.
 #[must_use]
 pub fn undelivered_key(entity: &EntityId, sequence: u64, index: u32) -> Key {
-    Key::new(entity.as_str(), &format!("undelivered#{sequence:020}#{index:04}"))
+    Key::new(entity.as_str(), &format!("{UNDELIVERED}{sequence:020}#{index:04}"))
 }
 
 /// Where a side record lies.

@@ -281,6 +281,8 @@ impl<H: Host> Visit<'_, H> {
         let receipts = receipt::look_up(self.host, &entity, envelopes, self.last_step()).await?;
         let batch = batch::park(Input { image: &self.image, kind: self.kind, receipts: &receipts, now }, cause);
         match self.kind.poison {
+            // It only repeated a key: it is answered, not parked.
+            _ if batch.puts.is_empty() => {}
             Poison::Skip => tracing::warn!(%entity, sequence, cause, "an envelope is skipped to the dead letters"),
             Poison::Park | Poison::Block => {
                 tracing::error!(alarm = "dead-letter", %entity, sequence, cause, "an envelope is parked in the dead letters");

@@ -97,6 +97,11 @@ const RULES: &[Rule] = &[
             "mailbox::commit",
             "mailbox::takeover",
             "shared::visit",
+            "shared::look",
+            ".delete(",
+            "redrive",
+            "resume::",
+            "sweep::",
         ],
     },
     // The development server calls the handlers, and takes no part in the protocol.

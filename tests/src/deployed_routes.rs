@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-use shared::http::routes::{Function, ROUTES};
+use serde_json::{Value, json};
+use shared::http::routes::{Endpoint, Function, ROUTES};
 
 use crate::template::{properties, resources};
 
@@ -39,24 +39,45 @@ fn every_route_leads_to_its_function() {
     assert_eq!(otherwise, ["StatusFunction"], "whatever is no route is answered by one function");
 }
 
+/// The operator routes of the code.
+fn operators() -> BTreeSet<(String, String)> {
+    let operators = ROUTES.iter().filter(|route| matches!(route.endpoint, Endpoint::Operator(_)));
+    operators.map(|route| (route.method.to_owned(), route.path.to_owned())).collect()
+}
+
 #[test]
-fn access_opens_every_route_alike() {
+fn access_opens_every_route_alike_but_never_those_of_operators() {
     let api = properties("Api");
     assert_eq!(
         (&api["Auth"]["DefaultAuthorizer"], &api["Auth"]["EnableIamAuthorizer"]),
         (&"AWS_IAM".into(), &true.into())
     );
-    let mut opened = BTreeSet::new();
+    let (mut opened, mut signed) = (BTreeSet::new(), BTreeSet::new());
     let mut rule: Option<Value> = None;
     for (path, methods) in api["DefinitionBody"]["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
-            opened.insert((method.to_uppercase(), path.clone()));
             let security = operation["security"].clone();
+            if security == json!([{"AWS_IAM": []}]) {
+                signed.insert((method.to_uppercase(), path.clone()));
+                continue;
+            }
+            opened.insert((method.to_uppercase(), path.clone()));
             assert_eq!(security["If"][0], "AccessIsOpen", "{method} {path}");
             assert_eq!(*rule.get_or_insert(security.clone()), security, "{method} {path}");
         }
     }
+    assert_eq!(signed, operators());
     let mut expected: BTreeSet<_> = routes().into_iter().map(|(method, path, _)| (method, path)).collect();
+    expected.retain(|route| !signed.contains(route));
     expected.insert(("X-AMAZON-APIGATEWAY-ANY-METHOD".to_owned(), "$default".to_owned()));
     assert_eq!(opened, expected);
+}
+
+#[test]
+fn what_is_under_operator_is_for_operators() {
+    for route in &ROUTES {
+        let operator = matches!(route.endpoint, Endpoint::Operator(_));
+        assert_eq!(route.path.starts_with("/operator/"), operator, "{route:?}");
+        assert_eq!(operator && route.method != "GET", operator && route.function == Function::Ingest, "{route:?}");
+    }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_dynamo::{AttributeValue, Item};
 use shared::envelope::EntityId;
-use shared::store::{Consistency, Consumed, Key, Page, Query, Store, StoreError, Transaction, Update, Written};
+use shared::store::{Consistency, Consumed, Delete, Key, Page, Query, Store, StoreError, Transaction, Update, Written};
 use shared::table;
 use tokio::sync::Notify;
 
@@ -222,6 +222,10 @@ impl<S: Store> Store for Faulty<S> {
     async fn transact(&self, transaction: Transaction) -> Result<Written, StoreError> {
         let pk = transaction.update.key.pk.clone();
         self.faults.call(&pk, || self.transacted(transaction.clone())).await.map(attempted)
+    }
+
+    async fn delete(&self, delete: Delete) -> Result<Written, StoreError> {
+        self.faults.call(&delete.key.pk, || self.inner.delete(delete.clone())).await.map(attempted)
     }
 
     async fn query(&self, query: Query) -> Result<Page, StoreError> {

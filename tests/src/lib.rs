@@ -29,6 +29,7 @@ mod journey;
 mod keys;
 mod limits;
 mod openapi;
+mod operators;
 mod paths;
 mod payloads;
 mod poison;

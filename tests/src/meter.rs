@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use serde_dynamo::Item;
-use shared::store::{Consistency, Consumed, Key, Page, Query, Store, StoreError, Transaction, Update, Written};
+use shared::store::{Consistency, Consumed, Delete, Key, Page, Query, Store, StoreError, Transaction, Update, Written};
 use shared::table;
 
 /// Counts around another store.
@@ -79,6 +79,12 @@ impl<S: Store> Store for Meter<S> {
     async fn transact(&self, transaction: Transaction) -> Result<Written, StoreError> {
         let written = self.inner.transact(transaction).await;
         self.wrote(&written, 2.0);
+        written
+    }
+
+    async fn delete(&self, delete: Delete) -> Result<Written, StoreError> {
+        let written = self.inner.delete(delete).await;
+        self.wrote(&written, 1.0);
         written
     }
 

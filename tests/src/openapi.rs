@@ -3,12 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
+use shared::actors::counter::Counter;
 use shared::http::routes::{Found, ROUTES, find};
 use shared::limits::Settings;
+use shared::registry::{Kind, Registry};
 
-use crate::scribe;
+use crate::ledger::{Blocks, Ledger, Parks, write};
+use crate::operators::broken_registry;
+use crate::scribe::Scribe;
 use crate::stalled::Stalled;
-use crate::world::{Reply, World, entity};
+use crate::world::{OPERATOR, Reply, World, entity};
 
 /// The document, as a client gets it.
 struct Document(Value);
@@ -82,7 +86,16 @@ async fn the_document_has_every_route_and_no_other() {
 
 #[tokio::test]
 async fn every_answer_is_as_the_document_says() {
-    let world = World::with(scribe::registry(), Settings::default()).await;
+    let kinds =
+        [Kind::of::<Counter>(), Kind::of::<Scribe>(), Kind::of::<Ledger<Parks>>(), Kind::of::<Ledger<Blocks>>()];
+    let world = World::with(Registry::new(kinds), Settings::default()).await;
+    let broken = world.again(broken_registry());
+    for text in ["1", "2", "3", "4"] {
+        broken.event(&entity("ledger", "dead"), &write(text)).await;
+    }
+    for id in ["blocked", "stopped"] {
+        broken.event(&entity("blocker", id), &write("1")).await;
+    }
     let document = Document::served(&world).await;
     let held = entity("counter", "held");
     let _holder = Stalled::at(&world, &held, &json!({"type": "increment", "amount": 1})).await;
@@ -128,6 +141,27 @@ async fn every_answer_is_as_the_document_says() {
         ("GET", "/entities/counter/a/events/x", &[], ""),
         ("GET", "/health", &[], ""),
         ("GET", "/health?a", &[], ""),
+        ("GET", "/operator/dead-letters/ledger/dead", &OPERATOR, ""),
+        ("GET", "/operator/dead-letters/ledger/dead?limit=1", &OPERATOR, ""),
+        ("GET", "/operator/dead-letters/ledger/dead", &[], ""),
+        ("GET", "/operator/dead-letters/ledger/dead?limit=x", &OPERATOR, ""),
+        ("GET", "/operator/dead-letters/ledger/dead/event-1", &OPERATOR, ""),
+        ("GET", "/operator/dead-letters/ledger/dead/event-9", &OPERATOR, ""),
+        ("DELETE", "/operator/dead-letters/ledger/dead/event-1", &OPERATOR, ""),
+        ("DELETE", "/operator/dead-letters/ledger/dead/event-1", &OPERATOR, ""),
+        ("POST", "/operator/dead-letters/ledger/dead/event-2/redrive", &OPERATOR, ""),
+        ("POST", "/operator/dead-letters/ledger/dead/event-2/redrive", &OPERATOR, ""),
+        ("POST", "/operator/dead-letters/ledger/dead/redrive", &OPERATOR, ""),
+        ("POST", "/operator/dead-letters/ledger/dead/redrive?limit=0", &OPERATOR, ""),
+        ("GET", "/operator/stuck", &OPERATOR, ""),
+        ("GET", "/operator/stuck?kind=blocker", &OPERATOR, ""),
+        ("GET", "/operator/stuck?kind=none", &OPERATOR, ""),
+        ("POST", "/operator/resume/blocker/blocked", &OPERATOR, ""),
+        ("POST", "/operator/resume/blocker/stopped", &OPERATOR, r#"{"head":"park"}"#),
+        ("POST", "/operator/resume/blocker/stopped", &OPERATOR, ""),
+        ("POST", "/operator/resume/blocker/stopped", &[], ""),
+        ("POST", "/operator/sweep", &OPERATOR, ""),
+        ("POST", "/operator/sweep?cursor=x", &OPERATOR, ""),
         ("GET", "/openapi.json", &[], ""),
         ("GET", "/openapi.json?a", &[], ""),
     ];
@@ -162,6 +196,9 @@ async fn the_document_takes_the_bodies_that_the_server_takes() {
     let world = World::new().await;
     let document = Document::served(&world).await;
     let (webhook, increment, events) = ("/webhook", "/counter/a/increment", "/entities/counter/a/events");
+    let resume = "/operator/resume/counter/a";
+    assert!(document.takes(resume, &json!({"head": "park"})) && document.takes(resume, &json!({})));
+    assert!(!document.takes(resume, &json!({"head": "drop"})) && !document.takes(resume, &json!({"tail": "park"})));
     let event = json!({"type": "increment", "amount": 1});
     for (path, body) in [
         (webhook, json!({"user_id": "a", "delta": 1})),

@@ -7,22 +7,25 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 use shared::client::Mode;
 use shared::envelope::{Draft, Owner};
+use shared::http::guard::Guard;
 use shared::mailbox::post::{Posted, Posting, Room, Tries, post};
 
 use crate::problems::problem;
 use crate::world::{Reply, World, entity};
 
 /// The payloads that the tests below use.
-const USED: [(&str, &str); 10] = [
+const USED: [(&str, &str); 12] = [
     ("drain-stream", include_str!("../../events/drain-stream.json")),
     ("drain-wake", include_str!("../../events/drain-wake.json")),
     ("ingest-entities-array", include_str!("../../events/ingest-entities-array.json")),
     ("ingest-entities-event", include_str!("../../events/ingest-entities-event.json")),
     ("ingest-increment", include_str!("../../events/ingest-increment.json")),
     ("ingest-increment-base64", include_str!("../../events/ingest-increment-base64.json")),
+    ("ingest-operator-sweep", include_str!("../../events/ingest-operator-sweep.json")),
     ("ingest-webhook-get", include_str!("../../events/ingest-webhook-get.json")),
     ("status-list", include_str!("../../events/status-list.json")),
     ("status-not-found", include_str!("../../events/status-not-found.json")),
+    ("status-operator-stuck", include_str!("../../events/status-operator-stuck.json")),
     ("status-user", include_str!("../../events/status-user.json")),
 ];
 
@@ -34,8 +37,8 @@ fn payload(name: &str) -> &'static str {
 async fn invoke(world: &World, function: &str, payload: &str) -> Reply {
     let request = lambda_http::request::from_str(payload).unwrap();
     let response = match function {
-        "ingest" => ingest::handle(&world.client, request, world.deadline()).await,
-        "status" => status::handle(&world.host, request).await,
+        "ingest" => ingest::handle(&world.client, &Guard::Iam, request, world.deadline()).await,
+        "status" => status::handle(&world.host, &Guard::Iam, request).await,
         other => panic!("{other} does not serve HTTP"),
     };
     let (parts, body) = response.into_parts();
@@ -103,6 +106,18 @@ async fn status_shows_what_api_gateway_asks_for() {
     assert_eq!((list.status, list.body), (200, json!({"items": [alice], "cursor": null})));
     let nowhere = shown(&world, "status-not-found").await;
     assert_eq!((nowhere.status, problem(&nowhere)), (404, "unknown-path"));
+}
+
+#[tokio::test]
+async fn an_operator_whose_request_is_signed_is_answered() {
+    let world = World::new().await;
+    let event = json!({"type": "increment", "amount": 5});
+    world.submit(&entity("counter", "alice"), Mode::Detached, &[event]).await;
+    let stuck = shown(&world, "status-operator-stuck").await;
+    assert_eq!((stuck.status, &stuck.body["items"][0]["entity"]), (200, &json!("counter/alice")), "{stuck:?}");
+    let swept = ingested(&world, "ingest-operator-sweep").await;
+    assert_eq!((swept.status, &swept.body["ran"]), (200, &json!(1)), "{swept:?}");
+    assert_eq!(shown(&world, "status-operator-stuck").await.body, json!({"items": [], "cursor": null}));
 }
 
 #[tokio::test]

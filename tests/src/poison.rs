@@ -156,7 +156,13 @@ async fn a_rejection_is_a_reply_and_no_failure() {
 }
 
 /// Changes an attribute as no program of this version would.
-async fn set(world: &World, entity: &EntityId, update: &'static str, name: &str, value: serde_dynamo::AttributeValue) {
+pub async fn set(
+    world: &World,
+    entity: &EntityId,
+    update: &'static str,
+    name: &str,
+    value: serde_dynamo::AttributeValue,
+) {
     let client = aws_sdk_dynamodb::Client::new(&world.config);
     let key = |value: &str| aws_sdk_dynamodb::types::AttributeValue::S(value.to_owned());
     let request =

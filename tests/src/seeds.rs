@@ -30,6 +30,7 @@ impl Running {
             endpoint: std::env::var("DYNAMODB_ENDPOINT").ok(),
             table: crate::world::table_name(),
             lease: limits::LEASE_MS / 1000,
+            operator_token: None,
         };
         let connection = async |endpoint: &str| connect(endpoint, Identity::Anyone).await;
         let server = Server::start(options, actors::registry(), connection).await.unwrap();

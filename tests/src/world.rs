@@ -12,6 +12,7 @@ use shared::actors;
 use shared::client::{Client, Mode, Receipted, Submission};
 use shared::envelope::{Draft, EntityId, Millis};
 use shared::host::Host;
+use shared::http::guard::{Guard, Token};
 use shared::limits::{self, Settings};
 use shared::live::{Clock, Live, machine_time};
 use shared::mailbox::image::Mailbox;
@@ -117,9 +118,9 @@ impl World {
         let found = find(request.method().as_str(), request.uri().path());
         let response = match found {
             Found::Route(route, _) if route.function == Function::Ingest => {
-                ingest::handle(&self.client, request, self.deadline()).await
+                ingest::handle(&self.client, &guard(), request, self.deadline()).await
             }
-            _ => status::handle(&self.host, request).await,
+            _ => status::handle(&self.host, &guard(), request).await,
         };
         let (parts, body) = response.into_parts();
         let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
@@ -202,6 +203,15 @@ impl Wakes for SentWakes {
         self.sent.lock().unwrap().push((wake.clone(), delay_ms));
         Ok(())
     }
+}
+
+/// What operators send in the tests.
+pub const TOKEN: &str = "the-token-of-the-tests";
+/// The header with it.
+pub const OPERATOR: [(&str, &str); 1] = [("authorization", "Bearer the-token-of-the-tests")];
+
+fn guard() -> Guard {
+    Guard::Token(Token::new(TOKEN).unwrap())
 }
 
 /// An entity of a kind.

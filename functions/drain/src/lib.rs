@@ -5,26 +5,18 @@ pub mod queue;
 
 use futures::stream::{self, StreamExt};
 use serde_json::Value;
-use shared::envelope::{EntityId, Millis, Owner};
+use shared::envelope::{EntityId, Millis};
 use shared::host::Host;
 use shared::limits;
-use shared::mailbox::StepError;
-use shared::mailbox::image::Mailbox;
-use shared::mailbox::takeover::{Taken, take};
-use shared::receipt;
+use shared::look::{Company, Looked, attend};
 use shared::store::StoreError;
-use shared::table;
-use shared::visit::{End, Held, visit_all};
-use shared::wake::{Look, Wake, WakeError, Wakes, look};
+use shared::wake::{Wake, WakeError, Wakes};
 
 pub use crate::event::Unreadable;
 use crate::event::{Failures, Group};
 
 /// Entities of one batch that are attended to side by side.
 const SIDE_BY_SIDE: usize = 16;
-/// How long one entity may take to be looked at and taken, in milliseconds: one that does not answer must not use up the
-/// time of the others.
-const LOOK_MS: u64 = 3_000;
 /// When to look again at an entity that did not answer, in milliseconds.
 const AGAIN_MS: u64 = 5_000;
 
@@ -59,13 +51,6 @@ pub async fn handle<H: Host, W: Wakes>(
         }
     }
     Ok(failures.into_response())
-}
-
-/// Who is attended to at the same time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Company {
-    Others,
-    Nobody,
 }
 
 /// What a group leaves to do.
@@ -153,52 +138,16 @@ impl<H: Host, W: Wakes> Drain<'_, H, W> {
         wake: Option<&Wake>,
         company: Company,
     ) -> Result<Attended, AttendError> {
-        let (host, deadline) = (self.host, self.host.now().plus(LOOK_MS).min(self.deadline));
-        // By a consistent read: an older image could show the entity idle while an envelope waits.
-        let Some(item) = receipt::get(host, table::mailbox_key(entity), deadline).await? else {
-            return Ok(Attended::Done);
-        };
-        let image = match Mailbox::read(entity, item) {
-            Ok(image) => image,
-            Err(damage) => {
-                // To fail the record would stop every entity behind it, and would not mend this one.
-                tracing::error!(alarm = "damaged", %entity, %damage, "a stored item cannot be read");
-                return Ok(Attended::Done);
-            }
-        };
-        let takeover = match look(&image, wake, host.now(), host.settings()) {
-            Look::Nothing => return Ok(Attended::Done),
-            Look::Later(wake, delay_ms) => {
+        match attend(self.host, entity, wake, company, self.deadline).await? {
+            Looked::Later(wake, delay_ms) => {
                 self.wakes.wake(&wake, delay_ms).await?;
-                return Ok(Attended::Done);
+                Ok(Attended::Done)
             }
-            Look::Take(takeover) => takeover,
-        };
-        if company == Company::Others && (image.attempts > 0 || image.running.is_some()) {
-            return Ok(Attended::Suspect);
-        }
-        let me = Owner::new(host.now(), host.random());
-        match take(host, entity, me, takeover, deadline).await {
-            Ok(Taken::Held(image)) => self.run(Held { image: *image, me }).await,
-            // Whoever was faster left a record of its own, which is looked at.
-            Ok(Taken::Refused) => {}
-            Err(StepError::Store(error)) => return Err(error.into()),
-            Err(error @ StepError::Damaged { .. }) => {
-                tracing::error!(alarm = "damaged", %error, "a stored item cannot be read");
+            Looked::Suspect => Ok(Attended::Suspect),
+            // To fail the record of a damaged entity would stop every entity behind it, and would not mend this one.
+            Looked::Idle | Looked::Blocked | Looked::Elsewhere | Looked::Visited(_) | Looked::Damaged => {
+                Ok(Attended::Done)
             }
-        }
-        Ok(Attended::Done)
-    }
-
-    /// Visits. Whatever happens, the acquisition left a record in the stream: the entity is looked at again.
-    async fn run(&self, held: Held) {
-        let entity = held.image.entity.clone();
-        match visit_all(self.host, held, self.deadline).await {
-            Ok(End::Released | End::Lost | End::Blocked | End::Waiting) => {}
-            Ok(End::Stopped(cause)) => {
-                tracing::error!(alarm = "stopped", %entity, cause, "the entity cannot be run here")
-            }
-            Err(error) => tracing::warn!(%entity, %error, "a visit failed; the entity is looked at again"),
         }
     }
 }

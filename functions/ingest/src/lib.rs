@@ -1,5 +1,6 @@
 //! The function that posts: a request becomes a post, and its receipts an answer.
 
+pub mod operator;
 pub mod request;
 pub mod response;
 
@@ -9,18 +10,30 @@ use shared::client::{Client, Submission};
 use shared::envelope::Millis;
 use shared::host::Host;
 use shared::http::answer::Answer;
+use shared::http::guard::Guard;
 use shared::http::problem::Problem;
+use shared::http::routes::{Endpoint, Found, Route, find};
 
-/// Answers one request. `deadline` is when the invocation ends.
-pub async fn handle<H: Host>(client: &Client<H>, request: Request, deadline: Millis) -> Response<Body> {
-    let answer = match answer(client, &request, deadline).await {
+/// Answers one request. `guard` tells operators from others, `deadline` is when the invocation ends.
+pub async fn handle<H: Host>(client: &Client<H>, guard: &Guard, request: Request, deadline: Millis) -> Response<Body> {
+    let answer = match answer(client, guard, &request, deadline).await {
         Ok(answer) => answer,
         Err(problem) => problem.answer(),
     };
     answer.into_response().map(Body::from)
 }
 
-async fn answer<H: Host>(client: &Client<H>, request: &Request, deadline: Millis) -> Result<Answer, Problem> {
+async fn answer<H: Host>(
+    client: &Client<H>,
+    guard: &Guard,
+    request: &Request,
+    deadline: Millis,
+) -> Result<Answer, Problem> {
+    if let Found::Route(Route { endpoint: Endpoint::Operator(task), .. }, params) =
+        find(request.method().as_str(), request.uri().path())
+    {
+        return operator::answer(client.host(), guard, (*task, &params), request, deadline).await;
+    }
     let posting = request::read(client.host().registry(), request)?;
     let submission = Submission {
         entity: &posting.entity,

@@ -3,6 +3,7 @@
 use lambda_http::{Error, Request, RequestExt, run, service_fn, tracing};
 use shared::client::Client;
 use shared::envelope::Millis;
+use shared::http::guard::Guard;
 use shared::live::{Config, connect};
 use shared::store::dynamodb;
 
@@ -18,7 +19,7 @@ async fn main() -> Result<(), Error> {
     let client = &Client::new(connect(&sdk, config).await);
     run(service_fn(async |request: Request| {
         let deadline = Millis(request.lambda_context().deadline);
-        Ok::<_, Error>(ingest::handle(client, request, deadline).await)
+        Ok::<_, Error>(ingest::handle(client, &Guard::Iam, request, deadline).await)
     }))
     .await
 }

@@ -10,6 +10,7 @@ use shared::actors::counter::{self, Increment};
 use shared::client::Mode;
 use shared::envelope::{Draft, EntityId, IdempotencyKey, Keyed, body_hash};
 use shared::http::problem::Problem;
+use shared::http::query::Query;
 use shared::http::routes::{Endpoint, Found, Function, find};
 use shared::limits;
 use shared::registry::{Kind, Registry};
@@ -62,12 +63,12 @@ pub fn read(registry: &Registry, request: &Request) -> Result<PostRequest, Probl
     let (entity, events, dialect) = match route.endpoint {
         Endpoint::Webhook => webhook(query, body)?,
         Endpoint::Increment => {
-            no_query(query)?;
+            Query::read(query, &[])?;
             let Increment { amount } = object(body)?.unwrap_or(Increment { amount: 1 });
             (counter_id(params.get("id"))?, vec![increment(amount)], Dialect::Counter)
         }
         _ => {
-            no_query(query)?;
+            Query::read(query, &[])?;
             let kind = known(registry, params.get("kind"))?;
             let (events, dialect) = events(body)?;
             (EntityId::new(kind.name, params.get("id"))?, events, dialect)
@@ -135,15 +136,6 @@ fn integer(name: &str, value: &str) -> Result<i64, Problem> {
     })
 }
 
-fn no_query(query: &str) -> Result<(), Problem> {
-    match form_urlencoded::parse(query.as_bytes()).next() {
-        None => Ok(()),
-        Some((name, _)) => {
-            Err(Problem::invalid(format!("this route takes no parameters in the query, `{name}` neither")))
-        }
-    }
-}
-
 /// A JSON body, whatever its Content-Type says; none when it is empty.
 fn json<T: DeserializeOwned>(body: &[u8]) -> Result<Option<T>, Problem> {
     if body.iter().all(u8::is_ascii_whitespace) {
@@ -154,7 +146,7 @@ fn json<T: DeserializeOwned>(body: &[u8]) -> Result<Option<T>, Problem> {
 }
 
 /// A JSON object; serde would also take an array for a struct.
-fn object<T: DeserializeOwned>(body: &[u8]) -> Result<Option<T>, Problem> {
+pub(crate) fn object<T: DeserializeOwned>(body: &[u8]) -> Result<Option<T>, Problem> {
     match json::<Value>(body)? {
         None => Ok(None),
         Some(Value::Object(_)) => json(body),

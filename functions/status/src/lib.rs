@@ -1,5 +1,6 @@
 //! The function that reads, and that answers whatever no route takes. It never writes.
 
+pub mod operator;
 pub mod pages;
 
 use lambda_http::http::Response;
@@ -11,8 +12,10 @@ use shared::host::Host;
 use shared::http::answer::{
     Answer, CounterAnswer, EntityAnswer, HealthAnswer, LockAnswer, PendingAnswer, ReceiptAnswer, UserAnswer,
 };
+use shared::http::guard::Guard;
 use shared::http::openapi;
 use shared::http::problem::Problem;
+use shared::http::query::Query;
 use shared::http::routes::{Endpoint, Found, Params, find};
 use shared::mailbox::image::Mailbox;
 use shared::mailbox::view;
@@ -21,9 +24,9 @@ use shared::store::Consistency;
 
 use crate::pages::Paging;
 
-/// Answers one request.
-pub async fn handle<H: Host>(host: &H, request: Request) -> Response<Body> {
-    let mut answer = match answer(host, &request).await {
+/// Answers one request. `guard` tells operators from others.
+pub async fn handle<H: Host>(host: &H, guard: &Guard, request: Request) -> Response<Body> {
+    let mut answer = match answer(host, guard, &request).await {
         Ok(answer) => answer,
         Err(problem) => problem.answer(),
     };
@@ -33,7 +36,7 @@ pub async fn handle<H: Host>(host: &H, request: Request) -> Response<Body> {
     answer.into_response().map(Body::from)
 }
 
-async fn answer<H: Host>(host: &H, request: &Request) -> Result<Answer, Problem> {
+async fn answer<H: Host>(host: &H, guard: &Guard, request: &Request) -> Result<Answer, Problem> {
     let (method, path) = (request.method().as_str(), request.uri().path());
     let query = request.uri().query().unwrap_or_default();
     let (route, params) = match find(method, path) {
@@ -47,8 +50,9 @@ async fn answer<H: Host>(host: &H, request: &Request) -> Result<Answer, Problem>
     match route.endpoint {
         Endpoint::Users => users(host, query).await,
         Endpoint::List => list(host, &params, query).await,
+        Endpoint::Operator(task) => operator::answer(host, guard, (task, &params), request).await,
         endpoint => {
-            pages::none(query)?;
+            Query::read(query, &[])?;
             one(host, endpoint, &params, method).await
         }
     }
@@ -61,7 +65,12 @@ async fn one<H: Host>(host: &H, endpoint: Endpoint, params: &Params, method: &st
         Endpoint::Event => event(host, params).await,
         Endpoint::Health => health(host).await,
         Endpoint::OpenApi => Ok(Answer::json(200, &openapi::document()).header("cache-control", "max-age=60")),
-        Endpoint::Users | Endpoint::List | Endpoint::Webhook | Endpoint::Increment | Endpoint::Post => {
+        Endpoint::Users
+        | Endpoint::List
+        | Endpoint::Operator(_)
+        | Endpoint::Webhook
+        | Endpoint::Increment
+        | Endpoint::Post => {
             // API Gateway sends these to `ingest`.
             Err(Problem::wrong_method(method, "GET, POST"))
         }

@@ -1,6 +1,7 @@
 //! Wiring of the function that reads.
 
 use lambda_http::{Error, Request, run, service_fn, tracing};
+use shared::http::guard::Guard;
 use shared::live::{Config, connect};
 use shared::store::dynamodb;
 
@@ -10,5 +11,5 @@ async fn main() -> Result<(), Error> {
     let sdk = dynamodb::settings().load().await;
     let config = Config { table: std::env::var("TABLE_NAME")?, lease_seconds: None, connections: None };
     let host = &connect(&sdk, config).await;
-    run(service_fn(async |request: Request| Ok::<_, Error>(status::handle(host, request).await))).await
+    run(service_fn(async |request: Request| Ok::<_, Error>(status::handle(host, &Guard::Iam, request).await))).await
 }

@@ -5,7 +5,7 @@ use shared::envelope::EntityId;
 use shared::host::Host;
 use shared::http::answer::{Answer, EntityAnswer, EntityPage, UserPage};
 use shared::http::problem::Problem;
-use shared::limits;
+use shared::http::query::Query;
 use shared::mailbox::image::Mailbox;
 use shared::mailbox::view;
 use shared::store::Consistency;
@@ -23,23 +23,14 @@ impl Paging {
     /// # Errors
     /// A problem when a parameter is unknown, malformed or given twice.
     pub fn read(query: &str, more: &[&str]) -> Result<(Option<String>, Self), Problem> {
-        let (mut other, mut limit, mut cursor) = (None, None, None);
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let slot = match &*name {
-                "limit" => &mut limit,
-                "cursor" => &mut cursor,
-                name if more.contains(&name) => &mut other,
-                _ => return Err(unknown(&name, more)),
-            };
-            if slot.replace(value.into_owned()).is_some() {
-                return Err(Problem::invalid(format!("`{name}` is given more than once")));
-            }
-        }
-        if other.is_some() && (limit.is_some() || cursor.is_some()) {
+        let names: Vec<&str> = more.iter().chain(&["limit", "cursor"]).copied().collect();
+        let query = Query::read(query, &names)?;
+        let given = |name: &str| query.get(name).map(str::to_owned);
+        let (other, cursor) = (more.iter().find_map(|name| given(name)), given("cursor"));
+        if other.is_some() && (query.get("limit").is_some() || cursor.is_some()) {
             return Err(Problem::invalid("limit and cursor are for lists, not for one entity"));
         }
-        let limit = limit.map_or(Ok(limits::PAGE), |text| number(&text))?;
-        Ok((other, Self { limit, cursor }))
+        Ok((other, Self { limit: query.limit()?, cursor }))
     }
 
     fn after(&self, kind: &str) -> Result<Option<EntityId>, Problem> {
@@ -50,30 +41,6 @@ impl Paging {
         let entity = id.and_then(|id| EntityId::new(kind, &id).ok());
         let malformed = || Problem::invalid("`cursor` is not one that a page of this list ended with");
         entity.ok_or_else(malformed).map(Some)
-    }
-}
-
-fn unknown(name: &str, more: &[&str]) -> Problem {
-    let name: String = name.chars().take(40).collect();
-    let names = more.iter().chain(&["limit", "cursor"]).copied().collect::<Vec<_>>().join(", ");
-    Problem::invalid(format!("there is no parameter `{name}`; there are {names}"))
-}
-
-fn number(text: &str) -> Result<usize, Problem> {
-    let number = text.parse().ok().filter(|number| (1..=limits::PAGE_MOST).contains(number));
-    number.ok_or_else(|| Problem::invalid(format!("`limit` takes a number from 1 to {}", limits::PAGE_MOST)))
-}
-
-/// Refuses a query where none is taken.
-///
-/// # Errors
-/// A problem that names the first parameter.
-pub fn none(query: &str) -> Result<(), Problem> {
-    match form_urlencoded::parse(query.as_bytes()).next() {
-        None => Ok(()),
-        Some((name, _)) => {
-            Err(Problem::invalid(format!("this route takes no parameters in the query, `{name}` neither")))
-        }
     }
 }
 

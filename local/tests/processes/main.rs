@@ -8,6 +8,7 @@ mod server;
 
 mod hang_up;
 mod kill;
+mod operator;
 mod queue;
 mod restart;
 mod two_servers;

@@ -1,6 +1,9 @@
 //! What the HTTP functions share: the routes, the shapes of answers, problems, and the OpenAPI document.
 
 pub mod answer;
+pub mod guard;
 pub mod openapi;
+pub mod operator;
 pub mod problem;
+pub mod query;
 pub mod routes;

@@ -8,6 +8,7 @@ use utoipa::openapi::path::{
 };
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathsBuilder, Ref, RefOr, Required, Schema,
 };
@@ -15,8 +16,12 @@ use utoipa::openapi::{
 use crate::http::answer::{
     CounterAnswer, EntityAnswer, EntityPage, HealthAnswer, ReceiptAnswer, UserAnswer, UserPage, WebhookAnswer,
 };
+use crate::http::operator::{
+    DeadLetterAnswer, DeadLetterPage, DeletedAnswer, RedriveAllAnswer, RedriveAnswer, ResumeAnswer, StuckPage,
+    SweepAnswer,
+};
 use crate::http::problem;
-use crate::http::routes::{Endpoint, ROUTES, Route};
+use crate::http::routes::{Endpoint, ROUTES, Route, Task};
 use crate::limits;
 
 /// A problem as RFC 9457 has it.
@@ -54,11 +59,37 @@ struct WebhookBody {
     delta: Option<i64>,
 }
 
+/// The body of a resumption.
+#[derive(serde::Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "only its schema is used")]
+struct ResumeBody {
+    /// What becomes of the first event: `retry` runs it again, `park` puts it to the dead letters.
+    #[schema(required = false, default = "retry")]
+    head: HeadBody,
+}
+
+/// What becomes of the first event.
+#[derive(serde::Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(dead_code, reason = "only its schema is used")]
+enum HeadBody {
+    Retry,
+    Park,
+}
+
+/// The name of the scheme that operator routes ask for. Deployed, they ask for AWS_IAM signatures, like other routes.
+const OPERATORS: &str = "operator-token";
+
 /// The document.
 #[must_use]
 pub fn document() -> OpenApi {
     let paths = ROUTES.iter().fold(PathsBuilder::new(), |paths, route| {
-        let method = if route.method == "POST" { HttpMethod::Post } else { HttpMethod::Get };
+        let method = match route.method {
+            "POST" => HttpMethod::Post,
+            "DELETE" => HttpMethod::Delete,
+            _ => HttpMethod::Get,
+        };
         paths.path(route.path, PathItem::new(method, operation(route)))
     });
     let info = InfoBuilder::new()
@@ -83,10 +114,20 @@ fn components() -> ComponentsBuilder {
     add::<EntityAnswer>(&mut schemas);
     add::<EntityPage>(&mut schemas);
     add::<HealthAnswer>(&mut schemas);
+    add::<DeadLetterAnswer>(&mut schemas);
+    add::<DeadLetterPage>(&mut schemas);
+    add::<DeletedAnswer>(&mut schemas);
+    add::<RedriveAnswer>(&mut schemas);
+    add::<RedriveAllAnswer>(&mut schemas);
+    add::<ResumeAnswer>(&mut schemas);
+    add::<ResumeBody>(&mut schemas);
+    add::<StuckPage>(&mut schemas);
+    add::<SweepAnswer>(&mut schemas);
     add::<ProblemAnswer>(&mut schemas);
     add::<IncrementBody>(&mut schemas);
     add::<WebhookBody>(&mut schemas);
-    ComponentsBuilder::new().schemas_from_iter(schemas)
+    let token = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
+    ComponentsBuilder::new().schemas_from_iter(schemas).security_scheme(OPERATORS, token)
 }
 
 fn operation(route: &Route) -> Operation {
@@ -101,6 +142,9 @@ fn operation(route: &Route) -> Operation {
     }
     for (name, schema) in query(route) {
         operation = operation.parameter(parameter(name, ParameterIn::Query, Required::False, &schema));
+    }
+    if let Endpoint::Operator(_) = route.endpoint {
+        operation = operation.security(SecurityRequirement::new(OPERATORS, Vec::<String>::new()));
     }
     if let Some(body) = body(route) {
         operation = operation.request_body(Some(body));
@@ -121,7 +165,10 @@ fn query(route: &Route) -> Vec<(&'static str, Value)> {
     match route.endpoint {
         Endpoint::Webhook => vec![("user_id", text()), ("delta", json!({"type": "integer", "format": "int64"}))],
         Endpoint::Users => vec![("user_id", text()), ("limit", limit), ("cursor", text())],
-        Endpoint::List => vec![("limit", limit), ("cursor", text())],
+        Endpoint::List | Endpoint::Operator(Task::Letters) => vec![("limit", limit), ("cursor", text())],
+        Endpoint::Operator(Task::RedriveAll) => vec![("limit", limit)],
+        Endpoint::Operator(Task::Stuck) => vec![("kind", text()), ("limit", limit), ("cursor", text())],
+        Endpoint::Operator(Task::Sweep) => vec![("kind", text()), ("cursor", text())],
         _ => Vec::new(),
     }
 }
@@ -132,6 +179,7 @@ fn body(route: &Route) -> Option<RequestBody> {
     let (schema, required) = match (route.method, route.endpoint) {
         (_, Endpoint::Increment) => (reference::<IncrementBody>(), Required::False),
         ("POST", Endpoint::Webhook) => (reference::<WebhookBody>(), Required::False),
+        (_, Endpoint::Operator(Task::Resume)) => (reference::<ResumeBody>(), Required::False),
         (_, Endpoint::Post) => (inline(&json!({"oneOf": [event, array]})), Required::True),
         _ => return None,
     };
@@ -150,7 +198,21 @@ fn success(route: &Route) -> Option<RefOr<Schema>> {
         Endpoint::Event => reference::<ReceiptAnswer>(),
         Endpoint::Health => reference::<HealthAnswer>(),
         Endpoint::OpenApi => inline(&json!({"type": "object"})),
+        Endpoint::Operator(task) => operated(task),
     })
+}
+
+fn operated(task: Task) -> RefOr<Schema> {
+    match task {
+        Task::Letters => reference::<DeadLetterPage>(),
+        Task::Letter => reference::<DeadLetterAnswer>(),
+        Task::Delete => reference::<DeletedAnswer>(),
+        Task::Redrive => reference::<RedriveAnswer>(),
+        Task::RedriveAll => reference::<RedriveAllAnswer>(),
+        Task::Resume => reference::<ResumeAnswer>(),
+        Task::Stuck => reference::<StuckPage>(),
+        Task::Sweep => reference::<SweepAnswer>(),
+    }
 }
 
 fn accepted(route: &Route) -> RefOr<Schema> {
@@ -197,6 +259,6 @@ mod tests {
             let name = piece.split('"').next().unwrap();
             assert!(document["components"]["schemas"].get(name).is_some(), "{name}");
         }
-        assert_eq!(document["paths"].as_object().unwrap().len(), 10, "{}", document["paths"]);
+        assert_eq!(document["paths"].as_object().unwrap().len(), 17, "{}", document["paths"]);
     }
 }

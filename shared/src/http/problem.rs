@@ -38,7 +38,7 @@ struct Body {
 }
 
 impl Problem {
-    fn new(name: &str, status: u16, title: &str, detail: impl Into<String>) -> Self {
+    pub(super) fn new(name: &str, status: u16, title: &str, detail: impl Into<String>) -> Self {
         let (name, title) = (name.to_owned(), title.to_owned());
         let detail = detail.into();
         Self(Box::new(Members { name, title, status, detail, values: Map::new(), headers: Vec::new() }))
@@ -75,6 +75,21 @@ impl Problem {
     pub fn unknown_event(event: &str) -> Self {
         let detail = format!("the entity never had an event {event}; use the event_id that the post answered with");
         Self::new("unknown-event", 404, "There is no such event", detail)
+    }
+
+    /// The route is for operators, and the request does not show that it comes from one. Nothing was done.
+    #[must_use]
+    pub fn unauthorized(detail: &str) -> Self {
+        let mut problem = Self::new("unauthorized", 401, "The route is for operators", detail);
+        problem.0.headers.push(("www-authenticate", "Bearer realm=\"operators\"".to_owned()));
+        problem
+    }
+
+    /// The route is for operators, and the request did not come through a route that checks signatures. Nothing was done.
+    #[must_use]
+    pub fn unsigned() -> Self {
+        let detail = "operator routes take signed requests (AWS_IAM, SigV4) only";
+        Self::new("unsigned", 403, "The route is for operators", detail)
     }
 
     /// The path is not one of the API's.

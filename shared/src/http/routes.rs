@@ -36,6 +36,29 @@ pub enum Endpoint {
     Health,
     /// This API as a document.
     OpenApi,
+    /// What operators do; nobody else may.
+    Operator(Task),
+}
+
+/// What operators do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// List an entity's dead letters.
+    Letters,
+    /// Read one.
+    Letter,
+    /// Delete one.
+    Delete,
+    /// Redrive one.
+    Redrive,
+    /// Redrive an entity's dead letters in order.
+    RedriveAll,
+    /// Release a blocked entity.
+    Resume,
+    /// List entities with something pending.
+    Stuck,
+    /// Look at every entity.
+    Sweep,
 }
 
 /// One route.
@@ -63,8 +86,17 @@ const fn route(
     Route { method, path, function, endpoint, summary }
 }
 
+/// What only reads is served by the function that only reads.
+const fn operator(method: &'static str, path: &'static str, task: Task, summary: &'static str) -> Route {
+    let function = match task {
+        Task::Letters | Task::Letter | Task::Stuck => Function::Status,
+        Task::Delete | Task::Redrive | Task::RedriveAll | Task::Resume | Task::Sweep => Function::Ingest,
+    };
+    route(method, path, function, Endpoint::Operator(task), summary)
+}
+
 /// All routes; anything else is a 404 or a 405, which `status` answers.
-pub const ROUTES: [Route; 11] = [
+pub const ROUTES: [Route; 19] = [
     route("GET", "/webhook", Function::Ingest, Endpoint::Webhook, "Add a delta to a user's counter"),
     route("POST", "/webhook", Function::Ingest, Endpoint::Webhook, "Add a delta to a user's counter"),
     route("POST", "/counter/{id}/increment", Function::Ingest, Endpoint::Increment, "Increment a counter"),
@@ -82,6 +114,19 @@ pub const ROUTES: [Route; 11] = [
     ),
     route("GET", "/health", Function::Status, Endpoint::Health, "Whether the table can be read"),
     route("GET", "/openapi.json", Function::Status, Endpoint::OpenApi, "This document"),
+    operator("GET", "/operator/dead-letters/{kind}/{id}", Task::Letters, "List an entity's dead letters"),
+    operator("GET", "/operator/dead-letters/{kind}/{id}/{name}", Task::Letter, "Read a dead letter"),
+    operator("DELETE", "/operator/dead-letters/{kind}/{id}/{name}", Task::Delete, "Delete a dead letter"),
+    operator(
+        "POST",
+        "/operator/dead-letters/{kind}/{id}/redrive",
+        Task::RedriveAll,
+        "Redrive an entity's dead letters in order",
+    ),
+    operator("POST", "/operator/dead-letters/{kind}/{id}/{name}/redrive", Task::Redrive, "Redrive a dead letter"),
+    operator("POST", "/operator/resume/{kind}/{id}", Task::Resume, "Release a blocked entity"),
+    operator("GET", "/operator/stuck", Task::Stuck, "List entities with something pending"),
+    operator("POST", "/operator/sweep", Task::Sweep, "Look at every entity and run what waits"),
 ];
 
 /// Where a request belongs.

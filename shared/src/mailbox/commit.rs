@@ -57,13 +57,13 @@ pub struct Commit<'a> {
 pub async fn commit<H: Host>(host: &H, commit: Commit<'_>, deadline: Millis) -> Result<Committed, StepError> {
     let until = host.now().plus(host.settings().lease_ms);
     let after = commit.after(host.settings().recent_bytes, until);
-    let update = commit.update(&after, until);
+    let update = commit.update(&after, &commit.me.0, until);
     let written = if commit.batch.puts.is_empty() {
         persist(host, deadline, || host.store().update(update.clone())).await?.0
     } else {
         // One token for one content: a newcomer makes another batch, and that another transaction.
         let token = Owner::new(host.now(), host.random()).to_string();
-        let transaction = Transaction { update, puts: commit.batch.puts.clone(), token };
+        let transaction = Transaction { update, puts: commit.batch.puts.clone(), deletes: Vec::new(), token };
         persist(host, deadline, || host.store().transact(transaction.clone())).await?.0
     };
     let entity = &commit.image.entity;
@@ -130,7 +130,7 @@ impl Commit<'_> {
         self.image.recent.iter().map(|recent| recent.id).filter(|id| !kept.contains(id)).collect()
     }
 
-    fn update(&self, after: &Mailbox, until: Millis) -> Update {
+    fn update(&self, after: &Mailbox, fence: &[u8], until: Millis) -> Update {
         let batch = self.batch;
         let forgotten = self.forgotten(&after.recent);
         let mut set = String::from(table::COMMIT);
@@ -140,7 +140,7 @@ impl Commit<'_> {
             (":freed", table::number(self.image.bytes.saturating_sub(after.bytes))),
             (":one", table::number(1)),
             (":recent", list(&after.recent)),
-            (":me", AttributeValue::B(self.me.0.to_vec())),
+            (":me", AttributeValue::B(fence.to_vec())),
         ];
         if let Some((schema, state)) = &batch.state {
             set += table::COMMIT_STATE;
@@ -217,6 +217,15 @@ fn stored_bytes(envelopes: &[crate::envelope::Envelope]) -> u64 {
 /// A list of what the protocol itself reads back, as DynamoDB takes it.
 fn list<T: serde::Serialize>(values: &[T]) -> AttributeValue {
     AttributeValue::L(values.iter().filter_map(|value| serde_dynamo::to_attribute_value(value).ok()).collect())
+}
+
+/// The commit by which an operator takes the first envelope from a blocked entity and releases it: the lease that
+/// fences it is the one that nobody holds.
+pub(crate) fn without_first<H: Host>(host: &H, image: &Mailbox, batch: &Batch) -> Update {
+    let me = Owner::new(host.now(), host.random());
+    let commit = Commit { image, batch, me, ending: Ending::HandOver };
+    let after = commit.after(host.settings().recent_bytes, host.now());
+    commit.update(&after, table::BLOCKED, host.now())
 }
 
 /// Says which envelope is about to run on a suspect entity, or stops the entity until an operator releases it.

@@ -37,7 +37,7 @@ pub enum StepError {
 ///
 /// Every write of the protocol may be repeated: its condition fails on what it did itself. The result says whether it is
 /// certain that no earlier try was applied.
-async fn persist<H, F, R>(host: &H, deadline: Millis, write: F) -> Result<(Written, bool), StoreError>
+pub(crate) async fn persist<H, F, R>(host: &H, deadline: Millis, write: F) -> Result<(Written, bool), StoreError>
 where
     H: Host,
     F: Fn() -> R,

@@ -157,7 +157,11 @@ fn seal<H: Host>(host: &H, drafts: &[Draft], mut floor: Option<EnvelopeId>) -> V
     drafts.iter().map(&mut next).collect()
 }
 
-fn update<H: Host>(host: &H, posting: &Posting<'_>, envelopes: &[Envelope]) -> Result<Update, StepError> {
+/// The write that posts these envelopes.
+///
+/// # Errors
+/// When an envelope cannot be stored.
+pub(crate) fn update<H: Host>(host: &H, posting: &Posting<'_>, envelopes: &[Envelope]) -> Result<Update, StepError> {
     let settings = host.settings();
     let damaged = |error: serde_dynamo::Error| StepError::Damaged {
         entity: posting.entity.clone(),

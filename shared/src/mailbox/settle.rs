@@ -37,7 +37,7 @@ pub async fn settle<H: Host>(host: &H, settle: Settle<'_>, deadline: Millis) -> 
         persist(host, deadline, || host.store().update(update.clone())).await?.0
     } else {
         let token = Owner::new(host.now(), host.random()).to_string();
-        let transaction = Transaction { update, puts: settle.puts.to_vec(), token };
+        let transaction = Transaction { update, puts: settle.puts.to_vec(), deletes: Vec::new(), token };
         persist(host, deadline, || host.store().transact(transaction.clone())).await?.0
     };
     let entity = &settle.image.entity;

@@ -121,7 +121,8 @@ pub async fn list<H: Host>(
     let page = host
         .store()
         .query(crate::store::Query {
-            index: table::DIRECTORY,
+            index: Some(table::DIRECTORY),
+            consistency: Consistency::Eventual,
             condition: table::LIST,
             values: vec![(":kind", S(kind.to_owned()))],
             after: start,

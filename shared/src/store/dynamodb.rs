@@ -12,17 +12,20 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::interceptors::FinalizerInterceptorContextRef;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents, SharedHttpClient};
 use aws_sdk_dynamodb::error::{BoxError, DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, ConsumedCapacity, Put, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
-    TransactWriteItem, Update as TransactUpdate,
+    AttributeValue, CancellationReason, ConsumedCapacity, Delete as TransactDelete, Put, ReturnConsumedCapacity,
+    ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update as TransactUpdate,
 };
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use serde_dynamo::Item;
 
-use crate::store::{Consistency, Consumed, Key, Page, Query, Store, StoreError, Transaction, Update, Values, Written};
+use crate::store::{
+    Consistency, Consumed, Delete, Key, Page, Query, Store, StoreError, Transaction, Update, Values, Written,
+};
 use crate::table;
 
 /// Time to establish a connection. A healthy endpoint needs milliseconds.
@@ -144,6 +147,10 @@ impl Store for DynamoDb {
         for put in transaction.puts {
             actions.push(transaction_put(&self.table, put)?);
         }
+        let deletes_from = actions.len();
+        for delete in transaction.deletes {
+            actions.push(transaction_delete(&self.table, delete)?);
+        }
         let written = self
             .client
             .transact_write_items()
@@ -159,7 +166,35 @@ impl Store for DynamoDb {
                 item: HashMap::<String, AttributeValue>::new().into(),
                 consumed: write_units(output.consumed_capacity().iter().map(Some)),
             }),
-            Err(error) => cancelled(&error, attempts.clean()).map_err(|error| attempts.error(error)),
+            Err(error) => cancelled(&error, deletes_from, attempts.clean()).map_err(|error| attempts.error(error)),
+        }
+    }
+
+    async fn delete(&self, delete: Delete) -> Result<Written, StoreError> {
+        let attempts = Attempts::default();
+        let deleted = self
+            .client
+            .delete_item()
+            .table_name(&*self.table)
+            .set_key(Some(key_attributes(&delete.key)))
+            .set_expression_attribute_names(Some(table::aliases(&[delete.condition])))
+            .condition_expression(delete.condition)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .customize()
+            .interceptor(attempts.clone())
+            .send()
+            .await;
+        match deleted {
+            Ok(output) => Ok(Written::Applied {
+                item: HashMap::<String, AttributeValue>::new().into(),
+                consumed: write_units([output.consumed_capacity.as_ref()]),
+            }),
+            Err(error) => match error.as_service_error() {
+                Some(DeleteItemError::ConditionalCheckFailedException(_)) => {
+                    Ok(Written::Refused { old: None, clean: attempts.clean() })
+                }
+                _ => Err(attempts.error(classify(&error))),
+            },
         }
     }
 
@@ -168,7 +203,8 @@ impl Store for DynamoDb {
             .client
             .query()
             .table_name(&*self.table)
-            .index_name(query.index)
+            .set_index_name(query.index.map(str::to_owned))
+            .consistent_read(query.consistency == Consistency::Strong)
             .set_expression_attribute_names(Some(table::aliases(&[query.condition])))
             .set_expression_attribute_values(Some(values(query.values)))
             .key_condition_expression(query.condition)
@@ -187,7 +223,12 @@ impl Store for DynamoDb {
 }
 
 /// What a cancelled transaction says: whose condition failed, and what stood in the way.
-fn cancelled(error: &SdkError<TransactWriteItemsError>, clean: bool) -> Result<Written, StoreError> {
+/// The actions from number `deletes_from` on are deletes.
+fn cancelled(
+    error: &SdkError<TransactWriteItemsError>,
+    deletes_from: usize,
+    clean: bool,
+) -> Result<Written, StoreError> {
     let reasons = match error.as_service_error() {
         Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled.cancellation_reasons(),
         Some(TransactWriteItemsError::TransactionInProgressException(_)) => {
@@ -197,10 +238,11 @@ fn cancelled(error: &SdkError<TransactWriteItemsError>, clean: bool) -> Result<W
     };
     let code = |code: &str| reasons.iter().any(|reason| reason.code.as_deref() == Some(code));
     let message = || reasons.iter().filter_map(|reason| reason.message()).collect::<Vec<_>>().join("; ");
+    let failed = |reason: &CancellationReason| reason.code.as_deref() == Some("ConditionalCheckFailed");
+    let gone = reasons.iter().skip(deletes_from).any(failed);
     match reasons.first() {
-        Some(first) if first.code.as_deref() == Some("ConditionalCheckFailed") => {
-            Ok(Written::Refused { old: first.item.clone().map(Item::from), clean })
-        }
+        Some(first) if failed(first) => Ok(Written::Refused { old: first.item.clone().map(Item::from), clean }),
+        _ if gone => Ok(Written::Refused { old: None, clean }),
         _ if code("ValidationError") || code("ItemCollectionSizeLimitExceeded") => Err(StoreError::Refused(message())),
         _ if code("ThrottlingError") || code("ProvisionedThroughputExceeded") => Err(StoreError::Throttled(message())),
         // A conflict, or the condition of a side record, which the next reading of the receipts clears up.
@@ -308,6 +350,16 @@ fn transaction_put(table_name: &str, put: crate::store::Put) -> Result<TransactW
             .set_expression_attribute_values(Some(values(with)));
     }
     Ok(TransactWriteItem::builder().put(built(builder.build())?).build())
+}
+
+fn transaction_delete(table_name: &str, delete: Delete) -> Result<TransactWriteItem, StoreError> {
+    let delete = TransactDelete::builder()
+        .table_name(table_name)
+        .set_key(Some(key_attributes(&delete.key)))
+        .set_expression_attribute_names(Some(table::aliases(&[delete.condition])))
+        .condition_expression(delete.condition)
+        .build();
+    Ok(TransactWriteItem::builder().delete(built(delete)?).build())
 }
 
 fn read_units(capacity: Option<&ConsumedCapacity>) -> Consumed {

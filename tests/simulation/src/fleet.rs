@@ -10,6 +10,7 @@ use lambda_http::{Body, Request};
 use serde_json::Value;
 use shared::client::Client;
 use shared::host::Host;
+use shared::http::guard::Guard;
 use shared::limits::FUNCTION_TIMEOUT_MS;
 
 use crate::fault::Fault;
@@ -101,10 +102,10 @@ impl Fleet {
 impl Server {
     async fn handle(&self, request: Request) -> Reply {
         let response = match *request.method() {
-            Method::GET => status::handle(self.client.host(), request).await,
+            Method::GET => status::handle(self.client.host(), &Guard::Iam, request).await,
             _ => {
                 let deadline = self.client.host().now().plus(FUNCTION_TIMEOUT_MS);
-                ingest::handle(&self.client, request, deadline).await
+                ingest::handle(&self.client, &Guard::Iam, request, deadline).await
             }
         };
         let (parts, body) = response.into_parts();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures::channel::oneshot;
 use futures::future::{Either, pending, select};
 use serde_dynamo::Item;
-use shared::store::{Consistency, Consumed, Key, Page, Query, Store, StoreError, Transaction, Update, Written};
+use shared::store::{Consistency, Consumed, Delete, Key, Page, Query, Store, StoreError, Transaction, Update, Written};
 
 use crate::actor::is_dying;
 use crate::fault::Fault;
@@ -42,6 +42,7 @@ enum Request {
     Get(Key, Consistency),
     Update(Update),
     Transact(Arc<Transaction>),
+    Delete(Delete),
     Query(Query),
 }
 
@@ -162,7 +163,7 @@ fn serve(world: &World, process: ProcessId, request: Request) -> Answer {
     if world.strikes(Fault::InternalBefore) {
         return Answer::Again(StoreError::Unknown("an internal error".to_owned()));
     }
-    let writes = matches!(request, Request::Update(_) | Request::Transact(_));
+    let writes = matches!(request, Request::Update(_) | Request::Transact(_) | Request::Delete(_));
     if writes && world.strikes(Fault::Conflict) {
         return Answer::Error(StoreError::Conflict("simulated".to_owned()));
     }
@@ -172,6 +173,7 @@ fn serve(world: &World, process: ProcessId, request: Request) -> Answer {
             Ok(page) => Answer::Page(page),
             Err(invalid) => Answer::Error(StoreError::Invalid(invalid.0)),
         },
+        Request::Delete(delete) => delete_or_not(world, process, &delete),
         Request::Update(mut update) => {
             Mutant::spoil(world, process, &mut update);
             let now = world.now();
@@ -238,6 +240,18 @@ fn written_or_not(
     answer
 }
 
+fn delete_or_not(world: &World, process: ProcessId, delete: &Delete) -> Answer {
+    let now = world.now();
+    let deleted = world.table(|table| table.delete(now, delete));
+    world.note((world.now(), process.0, &delete.key.pk, deleted.is_ok()));
+    match deleted {
+        Ok((consumed, _)) => Answer::Applied(crate::expression::Attributes::new().into(), consumed),
+        Err(Rejected::Condition(old)) => Answer::Refused(old),
+        Err(Rejected::Other(reason)) => Answer::Error(StoreError::Conflict(reason)),
+        Err(Rejected::Invalid(reason)) => Answer::Error(StoreError::Refused(reason)),
+    }
+}
+
 fn told(update: &Update) -> String {
     let short: String = update.update.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(160).collect();
     format!("{short} if {}", update.condition.split_whitespace().collect::<Vec<_>>().join(" "))
@@ -267,6 +281,10 @@ impl Store for SimStore {
         let mut written = written(self.call(Request::Transact(Arc::new(transaction))).await?)?;
         Mutant::disguise(&self.world, self.process, &update, &mut written);
         Ok(written)
+    }
+
+    async fn delete(&self, delete: Delete) -> Result<Written, StoreError> {
+        written(self.call(Request::Delete(delete)).await?)
     }
 
     async fn query(&self, query: Query) -> Result<Page, StoreError> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_dynamo::{AttributeValue, Item};
 use shared::limits::ITEM_BYTES;
-use shared::store::{Consumed, Key, Page, Put, Query, Transaction, Update};
+use shared::store::{Consumed, Delete, Key, Page, Put, Query, Transaction, Update};
 use shared::table::value_bytes;
 
 use crate::expression::{Attributes, Bound, Change, Condition, Invalid, apply, condition, holds, update};
@@ -33,7 +33,7 @@ pub struct Wrote {
 /// Why a write was not applied.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Rejected {
-    /// The condition of the update failed; this is the item as it is.
+    /// The condition of the update failed, and this is the item as it is; or that of a delete, and there is none.
     Condition(Option<Item>),
     /// The condition of a side record failed.
     Other(String),
@@ -120,6 +120,11 @@ impl Table {
         }
         let (update, mut units) = self.prepare_update(&request.update)?;
         let mut wrote = vec![update];
+        for delete in &request.deletes {
+            let (delete, more) = self.prepare_delete(delete)?;
+            units += more;
+            wrote.push(delete);
+        }
         for put in &request.puts {
             let (put, more) = self.prepare_put(put)?;
             if wrote.iter().any(|other: &Wrote| other.key == put.key) {
@@ -136,11 +141,24 @@ impl Table {
         Ok((Consumed { write: 2.0 * units, read: 0.0 }, wrote))
     }
 
-    /// Reads one page of the directory, the only index there is.
+    /// Deletes one item if its condition holds.
+    ///
+    /// # Errors
+    /// When it does not, or DynamoDB would not take the request.
+    pub fn delete(&mut self, now: u64, request: &Delete) -> Result<(Consumed, Wrote), Rejected> {
+        let (wrote, units) = self.prepare_delete(request)?;
+        self.store(now, &wrote);
+        Ok((Consumed { write: units, read: 0.0 }, wrote))
+    }
+
+    /// Reads one page of the directory, the only index there is, or of one entity's items.
     ///
     /// # Errors
     /// When it is another query.
     pub fn query(&self, request: &Query) -> Result<Page, Invalid> {
+        if request.index.is_none() {
+            return self.query_items(request);
+        }
         let Some((_, AttributeValue::S(kind))) = request.values.first() else {
             return Err(Invalid::new("the directory is asked for a kind"));
         };
@@ -150,11 +168,36 @@ impl Table {
             let behind = !matches!(&after, Some(AttributeValue::S(after)) if key.pk <= *after);
             (is_it && behind).then(|| keys_only(key, kind))
         };
-        let mut items: Vec<Item> = self.items.iter().filter_map(of_kind).take(request.limit + 1).collect();
-        let more = items.len() > request.limit;
-        items.truncate(request.limit);
-        let last = if more { items.last().cloned() } else { None };
-        Ok(Page { items, last, consumed: Consumed { write: 0.0, read: 0.5 } })
+        let items: Vec<Item> = self.items.iter().filter_map(of_kind).take(request.limit + 1).collect();
+        Ok(page(items, request.limit, Item::clone))
+    }
+
+    fn query_items(&self, request: &Query) -> Result<Page, Invalid> {
+        let text = |name: &str| match request.values.iter().find(|(other, _)| *other == name) {
+            Some((_, AttributeValue::S(text))) => Ok(text.as_str()),
+            _ => Err(Invalid::new("an entity's items are asked for by its key and what their sort keys begin with")),
+        };
+        let after = request.after.as_ref().and_then(|key| key.get("sk").cloned());
+        let behind = |key: &Key| !matches!(&after, Some(AttributeValue::S(after)) if key.sk <= *after);
+        let there = self.keys(text(":pk")?, text(":prefix")?).filter(|(key, _)| behind(key));
+        let items = there.map(|(_, attributes)| item(attributes)).take(request.limit + 1).collect();
+        let key_of = |item: &Item| {
+            let named = |name: &str| Some((name.to_owned(), item.get(name)?.clone()));
+            ["pk", "sk"].into_iter().filter_map(named).collect::<Attributes>().into()
+        };
+        Ok(page(items, request.limit, key_of))
+    }
+
+    fn prepare_delete(&mut self, request: &Delete) -> Result<(Wrote, f64), Rejected> {
+        let condition = self.condition(request.condition)?;
+        let old = self.version(&request.key, None);
+        let none = Attributes::new();
+        let before = old.as_deref().unwrap_or(&none);
+        if !holds(&condition, before, &bound(&[])?) {
+            return Err(Rejected::Condition(None));
+        }
+        let units = units(before);
+        Ok((Wrote { key: request.key.clone(), old, new: None }, units))
     }
 
     fn prepare_update(&mut self, request: &Update) -> Result<(Wrote, f64), Rejected> {
@@ -232,6 +275,14 @@ impl Table {
         self.items.clear();
         self.tokens.clear();
     }
+}
+
+/// The first `limit` of these items, and where the next page starts if there are more.
+fn page(mut items: Vec<Item>, limit: usize, key_of: impl Fn(&Item) -> Item) -> Page {
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let last = if more { items.last().map(key_of) } else { None };
+    Page { items, last, consumed: Consumed { write: 0.0, read: 0.5 } }
 }
 
 /// An item as the SDK brings it.

@@ -1,0 +1,112 @@
+//! The operator routes that write.
+
+use lambda_http::{Request, RequestExt, request::RequestContext};
+use serde::Deserialize;
+use shared::envelope::{EntityId, Millis};
+use shared::host::Host;
+use shared::http::answer::Answer;
+use shared::http::guard::Guard;
+use shared::http::operator::{DeletedAnswer, RedriveAllAnswer, RedriveAnswer, ResumeAnswer, SweepAnswer};
+use shared::http::problem::Problem;
+use shared::http::query::Query;
+use shared::http::routes::{Params, Task};
+use shared::limits;
+use shared::operator::place::Place;
+use shared::operator::resume::Head;
+use shared::operator::sweep::Swept;
+use shared::operator::{dead_letters, redrive, resume, sweep};
+
+use crate::request::object;
+
+/// Answers an operator. `deadline` is when the invocation ends.
+///
+/// # Errors
+/// The problem to answer with.
+pub async fn answer<H: Host>(
+    host: &H,
+    guard: &Guard,
+    (task, params): (Task, &Params),
+    request: &Request,
+    deadline: Millis,
+) -> Result<Answer, Problem> {
+    let authorization = request.headers().get("authorization").map(|value| value.as_bytes());
+    guard.admit(signer(request), authorization)?;
+    // Who did what to the entities by hand is asked sooner or later.
+    tracing::info!(operator = signer(request), method = %request.method(), path = request.uri().path(), "an operator acts");
+    let query = request.uri().query().unwrap_or_default();
+    // What is repeated ends in time for the answer to be sent.
+    let last = Millis(deadline.0.saturating_sub(limits::FINISH_MS));
+    let letter = || params.get("name").parse();
+    match task {
+        Task::Delete => {
+            Query::read(query, &[])?;
+            let letter = letter()?;
+            dead_letters::delete(host, &entity(params)?, letter, last).await?;
+            Ok(Answer::json(200, &DeletedAnswer { deleted: letter.to_string() }))
+        }
+        Task::Redrive => {
+            Query::read(query, &[])?;
+            let redriven = redrive::one(host, &entity(params)?, letter()?, last).await?;
+            Ok(Answer::json(200, &RedriveAnswer::new(redriven)))
+        }
+        Task::RedriveAll => {
+            let limit = Query::read(query, &["limit"])?.limit()?;
+            let all = redrive::all(host, &entity(params)?, limit, last).await?;
+            Ok(Answer::json(200, &RedriveAllAnswer::new(all)))
+        }
+        Task::Resume => {
+            Query::read(query, &[])?;
+            let resumed = resume::resume(host, &entity(params)?, head(request)?, last).await?;
+            Ok(Answer::json(200, &ResumeAnswer::new(resumed)))
+        }
+        Task::Sweep => {
+            let query = Query::read(query, &["kind", "cursor"])?;
+            let swept = match Place::read(host.registry(), query.get("kind"), query.get("cursor"))? {
+                Some(place) => sweep::sweep(host, place, deadline).await?,
+                None => Swept::default(),
+            };
+            Ok(Answer::json(200, &SweepAnswer::new(swept)))
+        }
+        // API Gateway sends these to `status`.
+        Task::Letters | Task::Letter | Task::Stuck => Err(Problem::wrong_method(request.method().as_str(), "POST")),
+    }
+}
+
+/// Whose signature the API has checked.
+fn signer(request: &Request) -> Option<&str> {
+    let RequestContext::ApiGatewayV2(context) = request.request_context_ref()? else {
+        return None;
+    };
+    context.authorizer.as_ref()?.iam.as_ref()?.user_arn.as_deref()
+}
+
+/// Any entity: its kind may be one that this program no longer knows.
+fn entity(params: &Params) -> Result<EntityId, Problem> {
+    Ok(EntityId::new(params.get("kind"), params.get("id"))?)
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Resumption {
+    #[serde(default)]
+    head: Choice,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Choice {
+    #[default]
+    Retry,
+    Park,
+}
+
+fn head(request: &Request) -> Result<Head, Problem> {
+    let body: &[u8] = request.body().as_ref();
+    if body.len() > limits::BODY_BYTES {
+        return Err(Problem::too_large("the body", body.len(), limits::BODY_BYTES));
+    }
+    Ok(match object::<Resumption>(body)?.unwrap_or_default().head {
+        Choice::Retry => Head::Retry,
+        Choice::Park => Head::Park,
+    })
+}
