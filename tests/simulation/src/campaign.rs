@@ -1,7 +1,6 @@
 //! Many seeds, side by side.
 
 use std::panic;
-use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -27,7 +26,7 @@ pub struct Plan {
 
 /// What came of it.
 #[derive(Debug)]
-pub struct Result {
+pub struct Campaign {
     /// Seeds that were run.
     pub seeds: u64,
     /// The first violation that was found, with its seed.
@@ -42,7 +41,7 @@ pub struct Result {
     pub tally: Arc<Tally>,
 }
 
-impl Result {
+impl Campaign {
     /// The faults by kind, as far as any struck.
     #[must_use]
     pub fn faults(&self) -> String {
@@ -56,10 +55,7 @@ impl Result {
 }
 
 /// Runs seeds until all are done or one fails.
-///
-/// # Errors
-/// When a thread cannot be joined.
-pub fn campaign(plan: Plan, progress: &(dyn Fn(u64) + Sync)) -> Result {
+pub fn campaign(plan: Plan, progress: &(dyn Fn(u64) + Sync)) -> Campaign {
     be_quiet_about_wanted_panics();
     let began = Instant::now();
     let (next, applied, virtual_ms) = (AtomicU64::new(plan.from), AtomicU64::new(0), AtomicU64::new(0));
@@ -86,7 +82,7 @@ pub fn campaign(plan: Plan, progress: &(dyn Fn(u64) + Sync)) -> Result {
             });
         }
     });
-    Result {
+    Campaign {
         seeds: done.load(Ordering::Relaxed),
         failure: lock(&failure).take(),
         applied: applied.load(Ordering::Relaxed),
@@ -121,30 +117,4 @@ fn be_quiet_about_wanted_panics() {
             }
         }));
     });
-}
-
-/// Plants every bug, and says after how many seeds each is noticed; one that is not is a failure.
-pub fn mutants(samples: u64, most: u64, threads: usize) -> ExitCode {
-    let mut missed = 0;
-    for mutant in Mutant::ALL {
-        let mut caught: Vec<u64> = (0..samples).filter_map(|sample| catch(*mutant, sample, most, threads)).collect();
-        caught.sort_unstable();
-        let median = caught.get(caught.len() / 2);
-        match median.filter(|_| caught.len() as u64 == samples) {
-            Some(median) => println!("{:<22} caught, after {median} seeds in the median of {samples}", mutant.name()),
-            None => {
-                missed += 1;
-                println!("{:<22} MISSED in {} of {samples} samples", mutant.name(), samples - caught.len() as u64);
-            }
-        }
-    }
-    println!("{} of {} planted bugs caught", Mutant::ALL.len() - missed, Mutant::ALL.len());
-    if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-/// After how many seeds a bug is noticed, in seeds that no other sample uses.
-fn catch(mutant: Mutant, sample: u64, most: u64, threads: usize) -> Option<u64> {
-    let from = 1_000_000_000 + sample * most;
-    let result = campaign(Plan { from, seeds: most, threads, mutant: Some(mutant) }, &|_| {});
-    result.failure.map(|(seed, _)| seed - from + 1)
 }

@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub mod actor;
 pub mod campaign;
 pub mod client;
+pub mod command;
 pub mod expression;
 pub mod fault;
 pub mod fleet;
