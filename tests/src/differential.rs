@@ -219,7 +219,7 @@ impl Draw {
             Put { key: Key::new("log/one", &format!("receipt#{index}")), item: item.into(), condition }
         });
         let puts = puts.collect();
-        Transaction { update, puts, token: format!("{:024x}", self.chance.random::<u64>()) }
+        Transaction { update, puts, deletes: Vec::new(), token: format!("{:024x}", self.chance.random::<u64>()) }
     }
 }
 

@@ -94,7 +94,9 @@ impl Oracle {
                     || self.entities.get(sender).is_some_and(|sender| sender.undelivered.contains(token))
             };
             let arrived: Vec<u64> = truth.applied.iter().filter(|token| effects.contains(token)).copied().collect();
-            let mut due: Vec<u64> = effects.iter().filter(|token| !given_up(token)).copied().collect();
+            // What waits with a blocked sender may have arrived, and not have been ticked off.
+            let mut due: Vec<u64> =
+                effects.iter().filter(|token| arrived.contains(token) || !given_up(token)).copied().collect();
             if blocked {
                 due.truncate(arrived.len());
             }
