@@ -6,6 +6,10 @@ use clap::Parser;
 use simulation::command::{many, mutants, one};
 use simulation::mutant::Mutant;
 
+/// A run is thousands of small items that are copied: half of the time went into the system's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Runs the shipped protocol in simulated worlds, one for each seed.
 #[derive(Parser)]
 struct Options {

@@ -1,6 +1,7 @@
 //! The simulated table: DynamoDB's items, conditions, updates, transactions and client tokens, and what each item was
 //! before, for readers that are late.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -9,7 +10,9 @@ use shared::limits::ITEM_BYTES;
 use shared::store::{Consumed, Delete, Key, Page, Put, Query, Transaction, Update};
 use shared::table::value_bytes;
 
-use crate::expression::{Attributes, Bound, Change, Condition, Invalid, apply, condition, holds, update};
+use crate::expression::condition::read as read_condition;
+use crate::expression::update::read as read_changes;
+use crate::expression::{Attributes, Bound, Change, Condition, Invalid, apply, holds};
 
 /// How long DynamoDB recognises a client token, in milliseconds.
 const TOKEN_MS: u64 = 10 * 60 * 1000;
@@ -52,8 +55,6 @@ impl From<Invalid> for Rejected {
 pub struct Table {
     items: BTreeMap<Key, Versions>,
     tokens: HashMap<String, (u64, Arc<Transaction>)>,
-    conditions: HashMap<String, Arc<Condition>>,
-    updates: HashMap<String, Arc<Vec<Change>>>,
     lenient: bool,
 }
 
@@ -189,7 +190,7 @@ impl Table {
     }
 
     fn prepare_delete(&mut self, request: &Delete) -> Result<(Wrote, f64), Rejected> {
-        let condition = self.condition(request.condition)?;
+        let condition = condition(request.condition)?;
         let old = self.version(&request.key, None);
         let none = Attributes::new();
         let before = old.as_deref().unwrap_or(&none);
@@ -201,8 +202,8 @@ impl Table {
     }
 
     fn prepare_update(&mut self, request: &Update) -> Result<(Wrote, f64), Rejected> {
-        let changes = self.changes(&request.update)?;
-        let condition = self.condition(&request.condition)?;
+        let changes = changes(&request.update)?;
+        let condition = condition(&request.condition)?;
         let values = bound(&request.values)?;
         let mut used = |names: &mut dyn FnMut(&str)| {
             changes.iter().for_each(|change| change.placeholders(&mut |name| names(name)));
@@ -227,8 +228,8 @@ impl Table {
         let old = self.version(&put.key, None);
         let none = Attributes::new();
         let before = old.as_deref().unwrap_or(&none);
-        if let Some((condition, values)) = &put.condition {
-            let condition = self.condition(condition)?;
+        if let Some((text, values)) = &put.condition {
+            let condition = condition(text)?;
             let values = bound(values)?;
             if !self.lenient {
                 all_used(&values, &mut |names| condition.placeholders(&mut |name| names(name)))?;
@@ -251,30 +252,33 @@ impl Table {
             versions.past.pop_front();
         }
     }
+}
 
-    fn condition(&mut self, text: &str) -> Result<Arc<Condition>, Invalid> {
-        if let Some(known) = self.conditions.get(text) {
-            return Ok(Arc::clone(known));
-        }
-        let condition = Arc::new(condition::read(text)?);
-        self.conditions.insert(text.to_owned(), Arc::clone(&condition));
-        Ok(condition)
-    }
+thread_local! {
+    /// Expressions that were read before: there are a few dozen of them, and thousands of tables.
+    static CONDITIONS: RefCell<HashMap<String, Arc<Condition>>> = RefCell::default();
+    static UPDATES: RefCell<HashMap<String, Arc<Vec<Change>>>> = RefCell::default();
+}
 
-    fn changes(&mut self, text: &str) -> Result<Arc<Vec<Change>>, Invalid> {
-        if let Some(known) = self.updates.get(text) {
-            return Ok(Arc::clone(known));
-        }
-        let changes = Arc::new(update::read(text)?);
-        self.updates.insert(text.to_owned(), Arc::clone(&changes));
-        Ok(changes)
-    }
+fn condition(text: &str) -> Result<Arc<Condition>, Invalid> {
+    CONDITIONS.with_borrow_mut(|known| remembered(known, text, read_condition))
+}
 
-    /// Empties the table, and keeps what was learnt of its expressions.
-    pub fn clear(&mut self) {
-        self.items.clear();
-        self.tokens.clear();
+fn changes(text: &str) -> Result<Arc<Vec<Change>>, Invalid> {
+    UPDATES.with_borrow_mut(|known| remembered(known, text, read_changes))
+}
+
+fn remembered<T>(
+    known: &mut HashMap<String, Arc<T>>,
+    text: &str,
+    read: impl Fn(&str) -> Result<T, Invalid>,
+) -> Result<Arc<T>, Invalid> {
+    if let Some(known) = known.get(text) {
+        return Ok(Arc::clone(known));
     }
+    let fresh = Arc::new(read(text)?);
+    known.insert(text.to_owned(), Arc::clone(&fresh));
+    Ok(fresh)
 }
 
 /// The first `limit` of these items, and where the next page starts if there are more.
