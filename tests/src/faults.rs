@@ -154,13 +154,19 @@ impl Records {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.lock().unwrap().is_empty()
+    }
+
     /// Puts records back that were delivered and not acknowledged.
     pub fn put_back(&self, records: &[EntityId]) {
         self.0.lock().unwrap().splice(0..0, records.iter().cloned());
     }
 
-    fn add(&self, key: &Key) {
-        self.0.lock().unwrap().push(key.pk.parse().unwrap());
+    /// A mailbox was written that has something pending.
+    pub fn add(&self, pk: &str) {
+        self.0.lock().unwrap().push(pk.parse().unwrap());
     }
 }
 
@@ -185,7 +191,7 @@ impl<S: Store> Faulty<S> {
         if let Written::Applied { item, .. } = &written
             && matches!(item.get("pending"), Some(AttributeValue::S(_)))
         {
-            self.records.add(&key);
+            self.records.add(&key.pk);
         }
         Ok(written)
     }
@@ -195,7 +201,7 @@ impl<S: Store> Faulty<S> {
         let released = transaction.update.update.contains(table::RELEASE);
         let written = self.inner.transact(transaction).await?;
         if let (Written::Applied { .. }, false) = (&written, released) {
-            self.records.add(&key);
+            self.records.add(&key.pk);
         }
         Ok(written)
     }

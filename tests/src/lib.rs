@@ -4,6 +4,8 @@
 // The layers of futures from a test through the handlers and the SDK are deep.
 #![recursion_limit = "256"]
 
+mod chance;
+mod connector;
 mod drive;
 mod faults;
 mod ledger;
@@ -35,6 +37,8 @@ mod prefer;
 mod pushes;
 mod readme;
 mod refusals;
+mod retries;
 mod seeds;
+mod stack;
 mod stateless;
 mod wakes;
