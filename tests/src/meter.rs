@@ -38,6 +38,11 @@ impl<S> Meter<S> {
         std::mem::take(&mut self.total.lock().unwrap())
     }
 
+    /// The store that is counted.
+    pub fn inner(&self) -> &S {
+        &self.inner
+    }
+
     fn wrote(&self, written: &Result<Written, StoreError>, factor: f64) {
         let mut total = self.total.lock().unwrap();
         total.writes += 1;
