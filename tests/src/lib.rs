@@ -24,6 +24,7 @@ mod crash;
 mod deployed_routes;
 mod effects;
 mod example;
+mod extremes;
 mod fuzz;
 mod input;
 mod journey;

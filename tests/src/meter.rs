@@ -26,6 +26,8 @@ pub struct Total {
     pub reads: u32,
     /// Of the writes, those whose condition failed.
     pub refused: u32,
+    /// The largest item that an update left, in bytes.
+    pub largest: usize,
 }
 
 impl<S> Meter<S> {
@@ -47,7 +49,10 @@ impl<S> Meter<S> {
         let mut total = self.total.lock().unwrap();
         total.writes += 1;
         match written {
-            Ok(Written::Applied { consumed, .. }) => total.write += consumed.write,
+            Ok(Written::Applied { consumed, item }) => {
+                total.write += consumed.write;
+                total.largest = total.largest.max(table::item_bytes(item));
+            }
             // A failed condition costs what a write of the item costs, though nothing reports it.
             Ok(Written::Refused { old, .. }) => {
                 total.refused += 1;
