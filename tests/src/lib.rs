@@ -21,6 +21,7 @@ mod architecture;
 mod concurrency;
 mod cost;
 mod crash;
+mod damage;
 mod decoders;
 mod deployed_routes;
 mod effects;
