@@ -1,10 +1,12 @@
-//! The crash sweep: at every store call of every step the process dies before the call, dies after it took effect, or
-//! loses the answer and asks again. A fresh process that gets nothing but the stream's records and its own wakes then
-//! finishes the work, and every invariant is asserted.
+//! The crash sweep: at every store call of every step the process dies before the call, dies after it took effect, dies
+//! after its answer, or loses the answer and asks again; or the network delivers the call twice, soon or late. A fresh
+//! process that gets nothing but the stream's records and its own wakes then finishes the work, and every invariant is
+//! asserted.
 
 use serde_json::{Value, json};
 use shared::client::Mode;
 use shared::envelope::EntityId;
+use shared::host::Host;
 use shared::limits::Settings;
 
 use crate::drive::LEASE_OVER;
@@ -38,6 +40,28 @@ enum Scene {
     /// A look at an entity on whose first envelope three holders have died.
     Struck,
 }
+
+/// Every scene, with the number of its store calls: were it smaller, something would not be swept.
+const SCENES: [(Scene, u32); 11] = [
+    (Scene::Inline, 2),
+    (Scene::Detached, 1),
+    (Scene::Keyed, 3),
+    (Scene::Poison, 13),
+    (Scene::Queued, 2),
+    (Scene::Effects, 18),
+    (Scene::Records, 2),
+    (Scene::Takeover, 3),
+    (Scene::Delivery, 18),
+    (Scene::Suspect, 7),
+    (Scene::Struck, 6),
+];
+
+/// What happens at each of them.
+const FAULTS: [Fault; 6] =
+    [Fault::DiesBefore, Fault::DiesAfter, Fault::DiesAfterReply, Fault::AnswerLost, Fault::Twice, Fault::TwiceLate];
+
+/// Crash points in all.
+const POINTS: usize = 450;
 
 /// The receivers of effects.
 struct Cast {
@@ -157,7 +181,16 @@ fn hour(scene: Scene) -> u64 {
     if scene.posts() { 0 } else { 10 * LEASE_OVER }
 }
 
-async fn play(world: &World, scene: Scene, call: u32, fault: Fault) {
+/// Whether the process lives on: the answer to its last call may be the end of its work.
+fn lives(fault: Fault, last: bool) -> bool {
+    match fault {
+        Fault::DiesBefore | Fault::DiesAfter => false,
+        Fault::DiesAfterReply => last,
+        Fault::AnswerLost | Fault::Twice | Fault::TwiceLate | Fault::Frozen => true,
+    }
+}
+
+async fn play(world: &World, scene: Scene, call: u32, calls: u32, fault: Fault) {
     let cast = Cast::new(&format!("{call}-{fault:?}"));
     let acknowledged = scene.prepare(&world.other(), &cast).await;
     // What the scene leaves in the stream must do, without what was there before.
@@ -168,7 +201,12 @@ async fn play(world: &World, scene: Scene, call: u32, fault: Fault) {
     victim.faults.arm(call, fault);
     let ended = victim.until_death(scene.act(&victim, &cast)).await;
     assert!(victim.faults.have_struck());
-    assert_eq!(ended.is_some(), fault == Fault::AnswerLost);
+    assert_eq!(ended.is_some(), lives(fault, call + 1 == calls));
+    assert_eq!(ended.is_some(), !victim.faults.have_died());
+    if fault == Fault::Twice {
+        // What is to come after the last call.
+        victim.host.store().inner().repeat().await;
+    }
     if ended.is_none() && !scene.posts() {
         world.records.put_back(std::slice::from_ref(&cast.main));
     }
@@ -186,6 +224,10 @@ async fn play(world: &World, scene: Scene, call: u32, fault: Fault) {
     }
     let passed = rescuer.work_off().await;
     assert!(passed <= LEASE_OVER * 2, "it took {passed} ms");
+    if fault == Fault::TwiceLate {
+        assert!(victim.host.store().inner().repeat().await);
+        rescuer.work_off().await;
+    }
 
     check(&rescuer, scene, &cast, ended.flatten()).await;
     for event_id in &acknowledged {
@@ -237,73 +279,90 @@ async fn check(world: &World, scene: Scene, cast: &Cast, answered: Option<Reply>
 }
 
 /// Every call of the scene, with every fault.
-async fn sweep(scene: Scene, calls: u32) {
+async fn sweep(scene: Scene) {
+    let calls = SCENES.iter().find(|(known, _)| *known == scene).map(|(_, calls)| *calls).unwrap();
     let world = World::with(registry(), Settings::default()).await;
     let cast = Cast::new("undisturbed");
     scene.prepare(&world.other(), &cast).await;
     let undisturbed = world.later(hour(scene));
     scene.act(&undisturbed, &cast).await;
-    // A number that must be known: were it smaller, something would not be swept.
     assert_eq!(undisturbed.faults.calls(), calls, "{scene:?}");
+    let mut covered = 0;
     for call in 0..calls {
-        for fault in [Fault::DiesBefore, Fault::DiesAfter, Fault::AnswerLost] {
+        for fault in FAULTS {
             println!("{scene:?}, call {call} of {calls}, {fault:?}");
-            play(&world, scene, call, fault).await;
+            play(&world, scene, call, calls, fault).await;
+            covered += 1;
         }
     }
+    assert_eq!(covered, calls as usize * FAULTS.len());
+    println!("{scene:?}: {covered} of {POINTS} crash points");
+}
+
+#[test]
+fn the_crash_points_are_all_there() {
+    let calls: u32 = SCENES.iter().map(|(_, calls)| calls).sum();
+    assert_eq!(calls as usize * FAULTS.len(), POINTS);
+    // A kind of fault that is added has to be swept, or to be told apart here.
+    let swept = |fault: Fault| match fault {
+        Fault::DiesBefore | Fault::DiesAfter | Fault::DiesAfterReply => true,
+        Fault::AnswerLost | Fault::Twice | Fault::TwiceLate => true,
+        Fault::Frozen => false,
+    };
+    assert!(FAULTS.into_iter().all(swept));
 }
 
 #[tokio::test]
 async fn an_event() {
-    sweep(Scene::Inline, 2).await;
+    sweep(Scene::Inline).await;
 }
 
 #[tokio::test]
 async fn a_detached_event() {
-    sweep(Scene::Detached, 1).await;
+    sweep(Scene::Detached).await;
 }
 
 #[tokio::test]
 async fn a_keyed_event() {
-    sweep(Scene::Keyed, 3).await;
+    sweep(Scene::Keyed).await;
 }
 
 #[tokio::test]
 async fn an_array_with_a_poisonous_event() {
-    sweep(Scene::Poison, 13).await;
+    sweep(Scene::Poison).await;
 }
 
 #[tokio::test]
 async fn an_event_behind_others() {
-    sweep(Scene::Queued, 2).await;
+    sweep(Scene::Queued).await;
 }
 
 #[tokio::test]
 async fn an_event_with_effects() {
-    sweep(Scene::Effects, 18).await;
+    sweep(Scene::Effects).await;
 }
 
 #[tokio::test]
 async fn an_event_with_side_records() {
-    sweep(Scene::Records, 2).await;
+    sweep(Scene::Records).await;
 }
 
 #[tokio::test]
 async fn a_takeover() {
-    sweep(Scene::Takeover, 3).await;
+    sweep(Scene::Takeover).await;
 }
 
 #[tokio::test]
 async fn a_takeover_with_effects_to_deliver() {
-    sweep(Scene::Delivery, 18).await;
+    sweep(Scene::Delivery).await;
 }
 
 #[tokio::test]
 async fn a_takeover_of_a_suspect_entity() {
-    sweep(Scene::Suspect, 7).await;
+    sweep(Scene::Suspect).await;
 }
 
 #[tokio::test]
 async fn a_takeover_that_parks_an_envelope() {
-    sweep(Scene::Struck, 6).await;
+    sweep(Scene::Struck).await;
 }

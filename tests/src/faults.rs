@@ -21,8 +21,14 @@ pub enum Fault {
     DiesBefore,
     /// The process ends after the call took effect and before its answer arrives.
     DiesAfter,
+    /// The process ends once the answer has arrived, before its next call or before anybody hears of it.
+    DiesAfterReply,
     /// The answer is lost, and the SDK makes the same call again.
     AnswerLost,
+    /// The network delivers the call twice: once more after the process's next call, or after its last one.
+    Twice,
+    /// The network delivers the call twice: once more after everything is done.
+    TwiceLate,
     /// The process is frozen before the call until the test thaws it.
     Frozen,
 }
@@ -39,12 +45,31 @@ struct Inner {
     thawed: Notify,
 }
 
+/// A call that is to be delivered once more.
+#[derive(Clone, Debug)]
+enum Request {
+    Get(Key, Consistency),
+    Update(Update),
+    Transact(Transaction),
+    Delete(Delete),
+    Query(Query),
+}
+
+/// A call that was made, and after the call of which number it is delivered again; none after everything.
+#[derive(Debug)]
+struct Repetition {
+    request: Request,
+    after: Option<u32>,
+}
+
 #[derive(Debug, Default)]
 struct Plan {
     calls: u32,
     armed: Option<(u32, Fault)>,
     struck: bool,
+    dying: bool,
     dead: bool,
+    repetition: Option<Repetition>,
     broken: HashSet<String>,
 }
 
@@ -100,9 +125,32 @@ impl Faults {
         if plan.broken.contains(pk) {
             return Err(StoreError::Invalid(format!("the test broke {pk}")));
         }
+        if plan.dying {
+            return Ok(Some(Fault::DiesBefore));
+        }
         let call = plan.calls;
         plan.calls += 1;
         Ok(plan.armed.filter(|(armed, _)| *armed == call).map(|(_, fault)| fault))
+    }
+
+    /// Whether this process has died.
+    pub fn have_died(&self) -> bool {
+        self.0.plan.lock().unwrap().dead
+    }
+
+    /// The armed call happens once more, later.
+    fn repeat(&self, request: Request, fault: Fault) {
+        let mut plan = self.0.plan.lock().unwrap();
+        let after = (fault == Fault::Twice).then_some(plan.calls);
+        plan.repetition = Some(Repetition { request, after });
+    }
+
+    /// What is delivered once more now: after the call of that number, or after all.
+    fn repetition(&self, ended: bool) -> Option<Request> {
+        let mut plan = self.0.plan.lock().unwrap();
+        let calls = plan.calls;
+        let due = |repetition: &mut Repetition| ended || repetition.after.is_some_and(|after| calls > after);
+        plan.repetition.take_if(due).map(|repetition| repetition.request)
     }
 
     fn struck(&self) {
@@ -118,7 +166,12 @@ impl Faults {
     }
 
     /// Makes a call with the fault that is due. It brings the answer, and whether it is the answer to a repetition.
-    async fn call<T, R>(&self, pk: &str, call: impl Fn() -> R + Send) -> Result<(T, bool), StoreError>
+    async fn call<T, R>(
+        &self,
+        pk: &str,
+        request: &Request,
+        call: impl Fn() -> R + Send,
+    ) -> Result<(T, bool), StoreError>
     where
         R: Future<Output = Result<T, StoreError>> + Send,
         T: Send,
@@ -129,6 +182,17 @@ impl Faults {
             Some(Fault::DiesAfter) => {
                 let _ = call().await;
                 self.die().await
+            }
+            Some(Fault::DiesAfterReply) => {
+                let answer = call().await;
+                self.0.plan.lock().unwrap().dying = true;
+                self.struck();
+                Ok((answer?, false))
+            }
+            Some(fault @ (Fault::Twice | Fault::TwiceLate)) => {
+                self.repeat(request.clone(), fault);
+                self.struck();
+                Ok((call().await?, false))
             }
             Some(Fault::AnswerLost) => {
                 let _ = call().await;
@@ -154,13 +218,19 @@ impl Records {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.lock().unwrap().is_empty()
+    }
+
     /// Puts records back that were delivered and not acknowledged.
     pub fn put_back(&self, records: &[EntityId]) {
         self.0.lock().unwrap().splice(0..0, records.iter().cloned());
     }
 
-    fn add(&self, key: &Key) {
-        self.0.lock().unwrap().push(key.pk.parse().unwrap());
+    /// A mailbox was written that has something pending.
+    pub fn add(&self, pk: &str) {
+        self.0.lock().unwrap().push(pk.parse().unwrap());
     }
 }
 
@@ -179,13 +249,48 @@ impl<S> Faulty<S> {
 }
 
 impl<S: Store> Faulty<S> {
+    /// Makes a call with the fault that is due, and then the one that is to be delivered once more by now.
+    async fn call<T, R>(&self, pk: &str, request: Request, call: impl Fn() -> R + Send) -> Result<(T, bool), StoreError>
+    where
+        R: Future<Output = Result<T, StoreError>> + Send,
+        T: Send,
+    {
+        let answer = self.faults.call(pk, &request, call).await;
+        if let Some(request) = self.faults.repetition(false) {
+            self.once_more(request).await;
+        }
+        answer
+    }
+
+    /// Delivers the call that is to be delivered once more after everything else; says whether there was one.
+    pub async fn repeat(&self) -> bool {
+        match self.faults.repetition(true) {
+            Some(request) => {
+                self.once_more(request).await;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Nobody hears the answer.
+    async fn once_more(&self, request: Request) {
+        match request {
+            Request::Get(key, consistency) => drop(self.inner.get(key, consistency).await),
+            Request::Update(update) => drop(self.updated(update).await),
+            Request::Transact(transaction) => drop(self.transacted(transaction).await),
+            Request::Delete(delete) => drop(self.inner.delete(delete).await),
+            Request::Query(query) => drop(self.inner.query(query).await),
+        }
+    }
+
     async fn updated(&self, update: Update) -> Result<Written, StoreError> {
         let key = update.key.clone();
         let written = self.inner.update(update).await?;
         if let Written::Applied { item, .. } = &written
             && matches!(item.get("pending"), Some(AttributeValue::S(_)))
         {
-            self.records.add(&key);
+            self.records.add(&key.pk);
         }
         Ok(written)
     }
@@ -195,7 +300,7 @@ impl<S: Store> Faulty<S> {
         let released = transaction.update.update.contains(table::RELEASE);
         let written = self.inner.transact(transaction).await?;
         if let (Written::Applied { .. }, false) = (&written, released) {
-            self.records.add(&key);
+            self.records.add(&key.pk);
         }
         Ok(written)
     }
@@ -211,25 +316,28 @@ fn attempted((written, again): (Written, bool)) -> Written {
 
 impl<S: Store> Store for Faulty<S> {
     async fn get(&self, key: Key, consistency: Consistency) -> Result<(Option<Item>, Consumed), StoreError> {
-        let got = self.faults.call(&key.pk, || self.inner.get(key.clone(), consistency)).await?;
+        let request = Request::Get(key.clone(), consistency);
+        let got = self.call(&key.pk, request, || self.inner.get(key.clone(), consistency)).await?;
         Ok(got.0)
     }
 
     async fn update(&self, update: Update) -> Result<Written, StoreError> {
-        self.faults.call(&update.key.pk, || self.updated(update.clone())).await.map(attempted)
+        let request = Request::Update(update.clone());
+        self.call(&update.key.pk, request, || self.updated(update.clone())).await.map(attempted)
     }
 
     async fn transact(&self, transaction: Transaction) -> Result<Written, StoreError> {
-        let pk = transaction.update.key.pk.clone();
-        self.faults.call(&pk, || self.transacted(transaction.clone())).await.map(attempted)
+        let (pk, request) = (transaction.update.key.pk.clone(), Request::Transact(transaction.clone()));
+        self.call(&pk, request, || self.transacted(transaction.clone())).await.map(attempted)
     }
 
     async fn delete(&self, delete: Delete) -> Result<Written, StoreError> {
-        self.faults.call(&delete.key.pk, || self.inner.delete(delete.clone())).await.map(attempted)
+        let request = Request::Delete(delete.clone());
+        self.call(&delete.key.pk, request, || self.inner.delete(delete.clone())).await.map(attempted)
     }
 
     async fn query(&self, query: Query) -> Result<Page, StoreError> {
-        let page = self.faults.call("", || self.inner.query(query.clone())).await?;
+        let page = self.call("", Request::Query(query.clone()), || self.inner.query(query.clone())).await?;
         Ok(page.0)
     }
 }

@@ -7,8 +7,8 @@ use lambda_http::Body;
 use lambda_http::http::{Method, Request};
 use shared::host::Host;
 use shared::limits::Settings;
-use shared::live::machine_time;
 
+use crate::chance::{Chance, seed};
 use crate::problems::problem;
 use crate::scribe;
 use crate::world::{Reply, World};
@@ -107,26 +107,8 @@ const HEADERS: &[(&str, &str)] = &[
     ("content-length", "7"),
 ];
 
-/// SplitMix64: what it brings depends on the seed alone.
-struct Chance(u64);
-
+/// Requests and their parts by chance.
 impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % end as u64).unwrap()
-    }
-
-    fn of<T: Copy>(&mut self, choices: &[T]) -> T {
-        choices[self.below(choices.len())]
-    }
-
     /// Leaves a text as it is, or spoils it in a few places.
     fn spoilt(&mut self, text: &str, pieces: &[&str]) -> Vec<u8> {
         let mut text = text.as_bytes().to_vec();
@@ -179,9 +161,8 @@ fn check(method: &Method, reply: &Reply, writes: u32) {
 
 #[tokio::test]
 async fn no_request_makes_the_server_fail() {
-    let given = std::env::var("FUZZ_SEED").ok().map(|seed| seed.parse().unwrap());
-    let seed = given.unwrap_or_else(|| machine_time().0);
-    let (mut chance, mut statuses) = (Chance(seed), std::collections::BTreeMap::new());
+    let seed = seed("FUZZ_SEED");
+    let (mut chance, mut statuses) = (Chance::new(seed), std::collections::BTreeMap::new());
     let world = World::with(scribe::registry(), Settings::default()).await;
     let mut sent = 0;
     while sent < REQUESTS {

@@ -4,6 +4,8 @@
 // The layers of futures from a test through the handlers and the SDK are deep.
 #![recursion_limit = "256"]
 
+mod chance;
+mod connector;
 mod drive;
 mod faults;
 mod ledger;
@@ -19,10 +21,13 @@ mod architecture;
 mod concurrency;
 mod cost;
 mod crash;
+mod damage;
+mod decoders;
 mod deployed_routes;
 mod differential;
 mod effects;
 mod example;
+mod extremes;
 mod fuzz;
 mod input;
 mod journey;
@@ -37,6 +42,8 @@ mod prefer;
 mod pushes;
 mod readme;
 mod refusals;
+mod retries;
 mod seeds;
+mod stack;
 mod stateless;
 mod wakes;

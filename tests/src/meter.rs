@@ -26,6 +26,8 @@ pub struct Total {
     pub reads: u32,
     /// Of the writes, those whose condition failed.
     pub refused: u32,
+    /// The largest item that an update left, in bytes.
+    pub largest: usize,
 }
 
 impl<S> Meter<S> {
@@ -38,11 +40,19 @@ impl<S> Meter<S> {
         std::mem::take(&mut self.total.lock().unwrap())
     }
 
+    /// The store that is counted.
+    pub fn inner(&self) -> &S {
+        &self.inner
+    }
+
     fn wrote(&self, written: &Result<Written, StoreError>, factor: f64) {
         let mut total = self.total.lock().unwrap();
         total.writes += 1;
         match written {
-            Ok(Written::Applied { consumed, .. }) => total.write += consumed.write,
+            Ok(Written::Applied { consumed, item }) => {
+                total.write += consumed.write;
+                total.largest = total.largest.max(table::item_bytes(item));
+            }
             // A failed condition costs what a write of the item costs, though nothing reports it.
             Ok(Written::Refused { old, .. }) => {
                 total.refused += 1;

@@ -155,6 +155,71 @@ async fn a_rejection_is_a_reply_and_no_failure() {
     assert_eq!(world.entries(&ledger("refused")).await, ["x"]);
 }
 
+/// The first envelope of a queue is poisonous, and many post behind it at once. It brings the texts that were written.
+async fn behind_poison(world: &std::sync::Arc<World>, hot: &EntityId) -> Vec<String> {
+    world.submit(hot, Mode::Detached, &[json!({"type": "panic"})]).await;
+    let posts = (0..8).map(|client| {
+        let (world, hot) = (std::sync::Arc::clone(world), hot.clone());
+        tokio::spawn(async move {
+            let mut texts = Vec::new();
+            for index in 0..11 {
+                let text = format!("{client}-{index:02}");
+                let reply = world.event(&hot, &write(&text)).await;
+                assert!([200, 202].contains(&reply.status), "{reply:?}");
+                texts.push(text);
+            }
+            texts
+        })
+    });
+    let posts: Vec<_> = posts.collect();
+    futures::future::join_all(posts).await.into_iter().flat_map(Result::unwrap).collect()
+}
+
+/// What one client posted one after the other is there in that order, and everything once.
+fn assert_all_in_order(entries: &[String], written: &[String]) {
+    let mut sorted = entries.to_vec();
+    // Stable, and by the client alone.
+    sorted.sort_by_key(|entry| entry.split('-').next().map(str::to_owned));
+    assert_eq!(sorted, written);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_poisonous_head_of_a_hot_queue_is_put_away_and_everything_behind_it_is_applied() {
+    let world = std::sync::Arc::new(world().await);
+    for (kind, policy) in [("ledger", "park"), ("skipper", "skip")] {
+        let hot = entity(kind, "hot");
+        let written = behind_poison(&world, &hot).await;
+        world.work_off().await;
+        assert_all_in_order(&world.entries(&hot).await, &written);
+        world.idle(&hot).await;
+        assert_eq!(world.dead_letter(&hot, 1).await.unwrap()["policy"], policy);
+        assert!(world.dead_letter(&hot, 2).await.is_none());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_poisonous_head_that_blocks_keeps_everything_behind_it_up_to_the_cap() {
+    let world = std::sync::Arc::new(world().await);
+    let hot = entity("blocker", "hot");
+    let mut written = behind_poison(&world, &hot).await;
+    world.work_off().await;
+    while world.mailbox(&hot).await.queue.len() < limits::QUEUE_LENGTH {
+        let text = format!("8-{:02}", written.len());
+        assert_eq!(world.event(&hot, &write(&text)).await.status, 202);
+        written.push(text);
+    }
+    let full = world.mailbox(&hot).await;
+    let refused = world.event(&hot, &write("over")).await;
+    assert_eq!((refused.status, &refused.body["type"]), (429, &json!("urn:leasebox:mailbox-full")), "{refused:?}");
+    assert_eq!(world.mailbox(&hot).await, full);
+    assert!(matches!(full.lease, Some(Lease::Blocked { .. })), "{full:?}");
+    let bodies: Vec<Value> = full.queue.iter().map(|envelope| serde_json::from_str(&envelope.body).unwrap()).collect();
+    assert_eq!((&bodies[0], full.head), (&json!({"type": "panic"}), 0));
+    let kept: Vec<String> = bodies[1..].iter().map(|body| body["text"].as_str().unwrap().to_owned()).collect();
+    assert_all_in_order(&kept, &written);
+    assert!(world.dead_letter(&hot, 1).await.is_none());
+}
+
 /// Changes an attribute as no program of this version would.
 pub async fn set(
     world: &World,

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use aws_config::SdkConfig;
+use aws_config::{Region, SdkConfig};
 use lambda_http::http::{Method, Request};
 use local::connect::{Identity, connect};
 use local::database::{Database, Serving};
@@ -23,7 +23,9 @@ use shared::store::Consistency;
 use shared::store::dynamodb::DynamoDb;
 use shared::wake::{Wake, WakeError, Wakes};
 
+use crate::connector::Wire;
 use crate::faults::{Faults, Faulty, Records};
+use crate::ledger::registry;
 use crate::meter::Meter;
 
 /// The host of a test.
@@ -61,6 +63,19 @@ impl World {
         let table = table_name();
         local::table::ensure(&connection.clients.dynamodb, &table).await.unwrap();
         Self::over(connection.config, &table, Records::default(), registry, settings, Pushes::Nowhere)
+    }
+
+    /// A world whose every HTTP request to the database goes through this connector.
+    pub async fn wired(wire: &Wire, registry: Registry, settings: Settings) -> Self {
+        let (table, config) = (table_name(), calm_config().await);
+        local::table::ensure(&aws_sdk_dynamodb::Client::new(&config), &table).await.unwrap();
+        Self::over(wire.around(&config), &table, wire.records(), registry, settings, Pushes::Nowhere)
+    }
+
+    /// Another process over the same table, whose requests go through another network.
+    pub async fn elsewhere(&self, wire: &Wire) -> Self {
+        let config = wire.around(&calm_config().await);
+        Self::over(config, &self.table, wire.records(), registry(), *self.host.settings(), Pushes::Nowhere)
     }
 
     /// Another world over the same table and its stream, as another process would be: it shares nothing in memory.
@@ -105,20 +120,36 @@ impl World {
 
     /// Sends an HTTP request to the function that API Gateway would send it to.
     pub async fn http(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+        self.http_until(self.deadline(), method, path, headers, body).await
+    }
+
+    /// The same to an invocation that ends at another time.
+    pub async fn http_until(
+        &self,
+        deadline: Millis,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Reply {
         let mut request = Request::builder().method(Method::from_bytes(method.as_bytes()).unwrap()).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        self.call(request.body(lambda_http::Body::from(body)).unwrap()).await
+        self.call_until(deadline, request.body(lambda_http::Body::from(body)).unwrap()).await
     }
 
     /// Calls the function that serves a request.
     pub async fn call(&self, request: lambda_http::Request) -> Reply {
+        self.call_until(self.deadline(), request).await
+    }
+
+    async fn call_until(&self, deadline: Millis, request: lambda_http::Request) -> Reply {
         use shared::http::routes::{Found, Function, find};
         let found = find(request.method().as_str(), request.uri().path());
         let response = match found {
             Found::Route(route, _) if route.function == Function::Ingest => {
-                ingest::handle(&self.client, &guard(), request, self.deadline()).await
+                ingest::handle(&self.client, &guard(), request, deadline).await
             }
             _ => status::handle(&self.host, &guard(), request).await,
         };
@@ -189,6 +220,11 @@ impl SentWakes {
         std::mem::take(&mut self.sent.lock().unwrap())
     }
 
+    /// Whether none was sent since they were last taken.
+    pub fn is_empty(&self) -> bool {
+        self.sent.lock().unwrap().is_empty()
+    }
+
     /// From now on none can be sent.
     pub fn break_queue(&self) {
         self.broken.store(true, Ordering::Relaxed);
@@ -232,6 +268,13 @@ pub async fn endpoint() -> String {
         let _ = EMBEDDED.set(serving);
     }
     EMBEDDED.get().unwrap().endpoint()
+}
+
+/// The configuration of the worlds whose network fails. The SDK's budget for retries is one a region and process: a
+/// region of their own leaves that of other tests alone.
+async fn calm_config() -> SdkConfig {
+    let connection = connect(&endpoint().await, Identity::Anyone).await;
+    connection.config.to_builder().region(Region::from_static("us-west-2")).build()
 }
 
 /// The name of a table that no other test has.

@@ -188,7 +188,11 @@ impl From<SubmitError> for Problem {
                 let detail = "the request that carried the post ended; with an Idempotency-Key, posting again is safe";
                 unavailable("outcome-unknown", detail.to_owned())
             }
-            SubmitError::Damaged(error) => error.into(),
+            SubmitError::Damaged(error) => {
+                // A post reads nothing before it writes: what cannot be read shows itself in what the write returned.
+                let detail = format!("{error}; the event may be stored; an operator must look at the entity");
+                damaged(&error, detail)
+            }
         }
     }
 }
@@ -198,9 +202,8 @@ impl From<StepError> for Problem {
         match error {
             StepError::Store(error) => error.into(),
             StepError::Damaged { .. } => {
-                tracing::error!(alarm = "damaged", %error, "a stored item cannot be read");
                 let detail = format!("{error}; nothing of it was changed, and an operator must look at it");
-                Self::new("damaged", 500, "A stored item cannot be read", detail)
+                damaged(&error, detail)
             }
         }
     }
@@ -211,6 +214,11 @@ impl From<StoreError> for Problem {
         tracing::error!(%error, "a read failed");
         unavailable("database-unavailable", "the database did not answer; try again".to_owned())
     }
+}
+
+fn damaged(error: &StepError, detail: String) -> Problem {
+    tracing::error!(alarm = "damaged", %error, "a stored item cannot be read");
+    Problem::new("damaged", 500, "A stored item cannot be read", detail)
 }
 
 fn unavailable(name: &str, detail: String) -> Problem {

@@ -12,6 +12,9 @@ use crate::outcome::{Outcome, Settled};
 use crate::registry::Stored;
 use crate::table;
 
+/// What no counter reaches in the life of an entity, and what leaves room to count on from.
+const COUNTER_MOST: u64 = u64::MAX / 2;
+
 /// Why an item cannot be read as a mailbox.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -145,6 +148,10 @@ impl Mailbox {
         let state = attributes.remove("state");
         let plain: Plain =
             serde_dynamo::from_item(Item::from(attributes)).map_err(|error| Damaged(error.to_string()))?;
+        let counters = [plain.head, plain.version, plain.sent, plain.bytes, plain.attempts, plain.strikes];
+        if counters.into_iter().any(|counter| counter > COUNTER_MOST) {
+            return Err(Damaged("a counter is beyond everything that was ever counted".to_owned()));
+        }
         if plain.recent.len() as u64 > plain.head {
             return Err(Damaged("more envelopes are recent than ever left the queue".to_owned()));
         }

@@ -7,9 +7,9 @@ use serde_dynamo::AttributeValue;
 use crate::envelope::{Draft, EntityId, Envelope, EnvelopeId, EventId, Millis, Owner};
 use crate::host::Host;
 use crate::limits;
-use crate::mailbox::image::{Lease, Mailbox, envelope_bytes, write_lease};
+use crate::mailbox::image::{Damaged, Lease, Mailbox, envelope_bytes, write_lease};
 use crate::mailbox::{StepError, persist};
-use crate::store::{Store, Update, Written};
+use crate::store::{Store, StoreError, Update, Written};
 use crate::table;
 use crate::waiting::Waiter;
 
@@ -97,11 +97,17 @@ pub async fn post<H: Host>(host: &H, posting: Posting<'_>, tries: &mut Tries) ->
         let waiters = ids.iter().map(|id| host.waiting().wait_for(*id)).collect();
         let update = update(host, &posting, &envelopes)?;
         let write = || host.store().update(update.clone());
-        let (old, clean) = match persist(host, posting.deadline, write).await? {
-            (Written::Applied { item, .. }, _) => {
+        let (old, clean) = match persist(host, posting.deadline, write).await {
+            Ok((Written::Applied { item, .. }, _)) => {
                 return stored(read(posting.entity, item)?, &ids, waiters);
             }
-            (Written::Refused { old, clean }, before) => (old, clean && before),
+            Ok((Written::Refused { old, clean }, before)) => (old, clean && before),
+            // What is posted has a form that DynamoDB takes: it is the item that has another one, such as a queue that
+            // is no list. To post again would not help.
+            Err(StoreError::Refused(cause)) => {
+                return Err(StepError::Damaged { entity: posting.entity.clone(), damage: Damaged(cause) });
+            }
+            Err(error) => return Err(error.into()),
         };
         tries.clean &= clean;
         let old = read(posting.entity, old.unwrap_or_else(|| HashMap::<String, AttributeValue>::new().into()))?;
@@ -165,7 +171,7 @@ pub(crate) fn update<H: Host>(host: &H, posting: &Posting<'_>, envelopes: &[Enve
     let settings = host.settings();
     let damaged = |error: serde_dynamo::Error| StepError::Damaged {
         entity: posting.entity.clone(),
-        damage: crate::mailbox::image::Damaged(error.to_string()),
+        damage: Damaged(error.to_string()),
     };
     let list: Vec<AttributeValue> =
         envelopes.iter().map(serde_dynamo::to_attribute_value).collect::<Result<_, _>>().map_err(damaged)?;

@@ -1,0 +1,306 @@
+//! A network that fails, under the real SDK: an HTTP connector around the real one, which loses, delays and replaces
+//! answers by chance or by a script.
+//!
+//! Every request is sent by a task of its own, so that it arrives whether or not its sender still waits, as it does in
+//! a real network.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::RuntimeComponents;
+use aws_sdk_dynamodb::config::http::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::byte_stream::ByteStream;
+use serde_json::{Value, json};
+use shared::table;
+use tokio::sync::Notify;
+
+use crate::chance::Chance;
+use crate::faults::Records;
+
+/// What happens to one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// The connection is reset before anything is sent.
+    Reset,
+    /// The request takes effect, and the connection breaks before its reply arrives.
+    Dropped,
+    /// The request takes effect, and its reply comes after the attempt's time is up.
+    ReplyLate,
+    /// The request itself arrives after the attempt's time is up, perhaps after those that were sent later.
+    RequestLate,
+    /// The request takes effect, and is answered with an internal error.
+    Failed,
+    /// DynamoDB throttles it, and nothing takes effect.
+    Throttled,
+    /// Another transaction is in its way, and nothing takes effect. A read, which no transaction stops, is throttled.
+    Conflict,
+    /// Nothing happens to it.
+    Fine,
+}
+
+/// Everything that can go wrong, with its name in a summary.
+pub const FAULTS: [(Fate, &str); 7] = [
+    (Fate::Reset, "connections reset"),
+    (Fate::Dropped, "replies dropped"),
+    (Fate::ReplyLate, "replies late"),
+    (Fate::RequestLate, "requests late"),
+    (Fate::Failed, "500 after it was applied"),
+    (Fate::Throttled, "throttled"),
+    (Fate::Conflict, "conflicts"),
+];
+
+/// One step of a script: the fate of the next request, and where it waits for the test before it meets it.
+#[derive(Clone, Debug)]
+pub struct Step(Fate, Option<Gate>);
+
+impl From<Fate> for Step {
+    fn from(fate: Fate) -> Self {
+        Self(fate, None)
+    }
+}
+
+/// Where a request waits for the test.
+#[derive(Clone, Debug, Default)]
+pub struct Gate(Arc<(Notify, Notify)>);
+
+impl Gate {
+    /// A step of a script behind this gate.
+    pub fn before(&self, fate: Fate) -> Step {
+        Step(fate, Some(self.clone()))
+    }
+
+    /// Waits until a request stands before the gate.
+    pub async fn reached(&self) {
+        self.0.0.notified().await;
+    }
+
+    /// Lets it pass.
+    pub fn open(&self) {
+        self.0.1.notify_one();
+    }
+}
+
+#[derive(Debug)]
+enum Plan {
+    Script(VecDeque<Step>),
+    /// Of so many requests each fault befalls one.
+    Chance(Chance, usize),
+}
+
+/// The network of one test: all its processes share it.
+#[derive(Clone, Debug)]
+pub struct Wire(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    plan: Mutex<Plan>,
+    attempt: Duration,
+    fates: Mutex<Vec<(Fate, u64)>>,
+    under_way: AtomicU64,
+    records: Records,
+}
+
+impl Wire {
+    /// A network that does nothing wrong as yet; `attempt` is the time that the SDK gives one attempt.
+    pub fn new(attempt: Duration) -> Self {
+        let plan = Mutex::new(Plan::Script(VecDeque::new()));
+        let (fates, under_way, records) = (Mutex::default(), AtomicU64::default(), Records::default());
+        Self(Arc::new(Inner { plan, attempt, fates, under_way, records }))
+    }
+
+    /// The next requests meet these fates in their order, and those after them none.
+    pub fn script<const N: usize>(&self, steps: [Step; N]) {
+        *self.0.plan.lock().unwrap() = Plan::Script(steps.into());
+    }
+
+    /// From now on each fault befalls one request of so many.
+    pub fn roll(&self, chance: Chance, of: usize) {
+        *self.0.plan.lock().unwrap() = Plan::Chance(chance, of);
+    }
+
+    /// From now on nothing goes wrong; waits for the requests that are under way.
+    pub async fn calm(&self) {
+        self.script([]);
+        while self.0.under_way.load(Ordering::SeqCst) > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// How many requests met this fate.
+    pub fn met(&self, fate: Fate) -> u64 {
+        self.0.fates.lock().unwrap().iter().find(|(met, _)| *met == fate).map_or(0, |(_, count)| *count)
+    }
+
+    /// How many requests there were: every attempt of every call.
+    pub fn requests(&self) -> u64 {
+        self.0.fates.lock().unwrap().iter().map(|(_, count)| count).sum()
+    }
+
+    /// The table's stream as the database saw it, also of writes whose replies were lost.
+    pub fn records(&self) -> Records {
+        self.0.records.clone()
+    }
+
+    /// The SDK's configuration with this network in it, and with its timeout of one attempt.
+    pub fn around(&self, config: &SdkConfig) -> SdkConfig {
+        let real = config.http_client().unwrap();
+        let attempt = self.0.attempt;
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(attempt)
+            .operation_attempt_timeout(attempt)
+            .operation_timeout(attempt * 5)
+            .build();
+        let client = WiredClient { real, wire: self.clone() };
+        config.to_builder().http_client(client).timeout_config(timeouts).build()
+    }
+
+    fn next(&self) -> Step {
+        let step = match &mut *self.0.plan.lock().unwrap() {
+            Plan::Script(steps) => steps.pop_front().unwrap_or(Step(Fate::Fine, None)),
+            Plan::Chance(chance, of) => FAULTS.get(chance.below(*of)).map_or(Fate::Fine, |(fault, _)| *fault).into(),
+        };
+        let mut fates = self.0.fates.lock().unwrap();
+        match fates.iter_mut().find(|(met, _)| *met == step.0) {
+            Some((_, count)) => *count += 1,
+            None => fates.push((step.0, 1)),
+        }
+        step
+    }
+
+    async fn meet(self, real: SharedHttpConnector, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+        let Step(fate, gate) = self.next();
+        if let Some(Gate(gate)) = gate {
+            gate.0.notify_one();
+            gate.1.notified().await;
+        }
+        let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
+        let late = self.0.attempt + self.0.attempt / 4;
+        match fate {
+            Fate::Reset => Err(broken("the connection was reset")),
+            Fate::Throttled => Ok(refused("ThrottlingException", None)),
+            Fate::Conflict => Ok(conflict(&target)),
+            Fate::Fine => self.apply(real, request).await,
+            Fate::Dropped => {
+                self.apply(real, request).await?;
+                Err(broken("the connection broke before the reply"))
+            }
+            Fate::ReplyLate => {
+                let reply = self.apply(real, request).await;
+                tokio::time::sleep(late).await;
+                reply
+            }
+            Fate::RequestLate => {
+                tokio::time::sleep(late).await;
+                self.apply(real, request).await
+            }
+            Fate::Failed => {
+                self.apply(real, request).await?;
+                Ok(reply(500, &json!({"__type": "com.amazonaws.dynamodb.v20120810#InternalServerError"})))
+            }
+        }
+    }
+
+    /// Sends a request, and writes into the stream what it changed.
+    async fn apply(&self, real: SharedHttpConnector, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+        let sent: Value = serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap_or_default();
+        let mut response = real.call(request).await?;
+        let body = ByteStream::new(response.take_body()).collect().await;
+        let body = body.map_err(|error| ConnectorError::io(error.into()))?.into_bytes();
+        if response.status().is_success() {
+            let received: Value = serde_json::from_slice(&body).unwrap_or_default();
+            if let Some(pk) = pending(&sent, &received) {
+                self.0.records.add(pk);
+            }
+        }
+        *response.body_mut() = SdkBody::from(body);
+        Ok(response)
+    }
+}
+
+/// The mailbox that a write left with something pending, as the stream's filter has it.
+fn pending<'a>(sent: &'a Value, received: &Value) -> Option<&'a str> {
+    let transaction = sent.pointer("/TransactItems/0/Update");
+    let key = transaction.unwrap_or(sent).pointer("/Key/pk/S").and_then(Value::as_str);
+    let left = match transaction {
+        Some(update) => !update["UpdateExpression"].as_str().unwrap_or_default().contains(table::RELEASE),
+        None => received.pointer("/Attributes/pending").is_some(),
+    };
+    key.filter(|_| left)
+}
+
+fn broken(what: &str) -> ConnectorError {
+    ConnectorError::io(std::io::Error::new(std::io::ErrorKind::ConnectionReset, what).into())
+}
+
+fn reply(status: u16, body: &Value) -> HttpResponse {
+    HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body.to_string()))
+}
+
+fn refused(error: &str, reasons: Option<Value>) -> HttpResponse {
+    let mut body = json!({"__type": format!("com.amazonaws.dynamodb.v20120810#{error}"), "message": "by the test"});
+    if let Some(reasons) = reasons {
+        body["CancellationReasons"] = reasons;
+    }
+    reply(400, &body)
+}
+
+fn conflict(target: &str) -> HttpResponse {
+    match target.rsplit('.').next() {
+        Some("UpdateItem") => refused("TransactionConflictException", None),
+        Some("TransactWriteItems") => {
+            let reasons = json!([{"Code": "TransactionConflict", "Message": "by the test"}]);
+            refused("TransactionCanceledException", Some(reasons))
+        }
+        _ => refused("ProvisionedThroughputExceededException", None),
+    }
+}
+
+/// The real HTTP client with this network in between.
+#[derive(Debug)]
+struct WiredClient {
+    real: SharedHttpClient,
+    wire: Wire,
+}
+
+impl HttpClient for WiredClient {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        let real = self.real.http_connector(settings, components);
+        SharedHttpConnector::new(WiredConnector { real, wire: self.wire.clone() })
+    }
+}
+
+struct WiredConnector {
+    real: SharedHttpConnector,
+    wire: Wire,
+}
+
+impl fmt::Debug for WiredConnector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WiredConnector")
+    }
+}
+
+impl HttpConnector for WiredConnector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let (wire, real) = (self.wire.clone(), self.real.clone());
+        wire.0.under_way.fetch_add(1, Ordering::SeqCst);
+        let sent = tokio::spawn(async move {
+            let met = wire.clone().meet(real, request).await;
+            wire.0.under_way.fetch_sub(1, Ordering::SeqCst);
+            met
+        });
+        HttpConnectorFuture::new(
+            async move { sent.await.unwrap_or_else(|error| Err(ConnectorError::io(error.into()))) },
+        )
+    }
+}
