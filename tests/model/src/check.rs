@@ -96,6 +96,7 @@ fn subject(world: &World, action: Action) -> String {
         | Action::StepTimeout(index)
         | Action::StepGiveUp(index)
         | Action::StepCrash(index)
+        | Action::DeliveryFailure(index)
         | Action::Interrupt(index) => world
             .visits
             .get(index)

@@ -16,6 +16,8 @@ pub struct Budget {
     pub duplicates: u8,
     /// Visits that run out of time between two steps.
     pub interruptions: u8,
+    /// Deliveries that are refused for a passing reason.
+    pub failures: u8,
 }
 
 /// One client: it posts once, and says which of its posts are acknowledged.
@@ -68,6 +70,8 @@ pub struct Config {
     pub room: u8,
     /// Whether a delivery may take its receiver's lease along.
     pub hops: bool,
+    /// Whether `drain` looks at anything. Where it does not, only what holds in every state is checked.
+    pub looks: bool,
     /// Replaced leases after which an entity is suspect.
     pub suspect_attempts: u8,
     /// Strikes after which an envelope is poison.

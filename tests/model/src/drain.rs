@@ -8,7 +8,7 @@ use crate::mailbox::{Mailbox, NOBODY, next_due};
 use crate::mutant::Mutant;
 use crate::request::{Request, Takeover, Write};
 use crate::system::{Action, System};
-use crate::world::{Taker, Taking, Wake, World};
+use crate::world::{Step, Taker, Taking, Wake, World};
 
 /// What to do about an entity.
 enum Look {
@@ -50,7 +50,8 @@ fn free(entity: u8, item: &Mailbox, wake: Option<&Wake>, clock: u8) -> Look {
 impl System {
     /// What stream records, wakes and time may do.
     pub(crate) fn look_actions(&self, world: &World, actions: &mut Vec<Action>) {
-        for (entity, _) in (0..2).zip(world.records).filter(|(_, record)| *record) {
+        let records = (0..2).zip(world.records).filter(|(_, record)| *record && self.config.looks);
+        for (entity, _) in records {
             let expires = self.may_expire(world, entity);
             for again in repetitions(world) {
                 actions.push(Action::Look { entity, expired: false, again: *again });
@@ -67,7 +68,11 @@ impl System {
         }
         let waits = |due: Option<u8>| due.is_some_and(|due| due > world.clock);
         let effects = world.items.iter().any(|item| waits(next_due(&item.outbox, world.clock)));
-        if effects || world.wakes.iter().any(|wake| waits(wake.due)) {
+        let settles = world.visits.iter().any(|visit| match &visit.step {
+            Step::Settle { rest, .. } => waits(next_due(rest, world.clock)),
+            _ => false,
+        });
+        if effects || settles || world.wakes.iter().any(|wake| waits(wake.due)) {
             actions.push(Action::Tick);
         }
     }

@@ -53,17 +53,7 @@ fn run(configs: &[Config], options: &Options, mutant: Option<Mutant>) -> ExitCod
     println!("{:<10} {:>12} {:>12} {:>6} {:>8}", "config", "unique", "total", "depth", "seconds");
     let (mut unique, mut total, mut took, mut bad) = (0, 0, Duration::ZERO, false);
     for config in configs {
-        let mut config = if options.deep { config.deep() } else { *config };
-        if let Ok(text) = std::env::var("TUNE") {
-            let n: Vec<u8> = text.bytes().map(|b| b - b'0').collect();
-            config.budget = model::config::Budget {
-                crashes: n[0],
-                timeouts: n[1],
-                takeovers: n[2],
-                duplicates: n[3],
-                interruptions: n[4],
-            };
-        }
+        let config = if options.deep { config.deep() } else { *config };
         let report = check(config, mutant, options.threads);
         print(config.name, &report);
         bad |= !is_sound(&config, &report, mutant);

@@ -198,7 +198,7 @@ impl System {
             }
             Some(Refusal::Duplicate) | None => {}
         }
-        if item.held_by(delivery.owner) && !visit.follow.is_some_and(|follow| follow.me == delivery.owner) {
+        if item.held_by(delivery.owner) {
             self.facts.note(Fact::TakenAlong);
             visit.follow = Some(Follow { me: delivery.owner, image: item, superseded: false });
         }

@@ -138,10 +138,7 @@ impl Request {
                 let above = item.evicted.is_none_or(|evicted| evicted < id) || without(Mutant::NoEvicted);
                 unseen && above && item.queue.len() + envelopes.len() <= usize::from(*room)
             }
-            Write::Take(Takeover::Acquire { head }) => {
-                let same = item.head == *head || without(Mutant::AcquireWithoutHead);
-                item.lease.owner == NOBODY && item.pending && same
-            }
+            Write::Take(Takeover::Acquire { head }) => item.lease.owner == NOBODY && item.pending && item.head == *head,
             Write::Take(Takeover::Replace { lease, .. }) => {
                 let observed = item.lease == *lease || without(Mutant::ReplaceUnobserved);
                 observed && item.lease.owner != BLOCKED && item.lease.owner != NOBODY && item.pending

@@ -73,6 +73,8 @@ pub enum Action {
     StepTimeout(usize),
     /// A visit gives up on its step.
     StepGiveUp(usize),
+    /// A delivery is refused for a passing reason, and nothing of it is under way.
+    DeliveryFailure(usize),
     /// A visit's invocation dies.
     StepCrash(usize),
     /// A visit has no more time than for the step that it is at.
@@ -116,7 +118,7 @@ impl System {
                 envelopes.iter().for_each(|envelope| world.ghosts[entity].appended.push(envelope.event));
             }
             Write::Take(Takeover::Acquire { .. }) => {}
-            Write::Take(Takeover::Replace { .. }) => self.supersede(world, request.entity),
+            Write::Take(Takeover::Replace { .. }) => self.supersede(world, request),
             Write::Commit(commit) => {
                 let ghost = &mut world.ghosts[entity];
                 if let Some(event) = commit.dead {
@@ -139,11 +141,14 @@ impl System {
     }
 
     /// Takes note that the present holder's lease is taken over, wherever its writes are.
-    fn supersede(&self, world: &mut World, entity: u8) {
+    fn supersede(&self, world: &mut World, replacement: &Request) {
+        let entity = replacement.entity;
         let item = &world.items[usize::from(entity)];
         let (owner, running) = (item.lease.owner, item.running);
+        // Only a planted bug lets an acquisition replace itself, and then it holds the lease all the same.
+        let itself = owner == replacement.me && !self.has(Mutant::OwnerPerProcess);
         for visit in &mut world.visits {
-            if visit.entity == entity && visit.me == owner {
+            if visit.entity == entity && visit.me == owner && !itself {
                 visit.superseded = true;
                 if matches!(visit.step, Step::Commit { .. }) {
                     self.facts.note(Fact::TakenOverDuringCommit);
@@ -155,7 +160,7 @@ impl System {
         }
         for request in &mut world.late {
             let holds = !matches!(request.write, Write::Post { .. } | Write::Take(_));
-            request.superseded |= holds && request.entity == entity && request.me == owner;
+            request.superseded |= !itself && holds && request.entity == entity && request.me == owner;
         }
         if running {
             self.facts.note(Fact::Strike);
@@ -244,6 +249,10 @@ impl System {
             Action::Step(visit) => self.step(world, visit),
             Action::StepTimeout(visit) => self.step_timeout(world, visit),
             Action::StepGiveUp(visit) => self.step_give_up(world, visit),
+            Action::DeliveryFailure(visit) => {
+                world.budget.failures -= 1;
+                self.step_give_up(world, visit);
+            }
             Action::StepCrash(visit) => {
                 world.budget.crashes -= 1;
                 world.visits.remove(visit);

@@ -247,6 +247,9 @@ impl System {
             if visit.unclear {
                 actions.push(Action::StepGiveUp(index));
             }
+            if world.budget.failures > 0 && matches!(visit.step, Step::Deliver(_)) {
+                actions.push(Action::DeliveryFailure(index));
+            }
             if world.budget.crashes > 0 {
                 actions.push(Action::StepCrash(index));
             }
