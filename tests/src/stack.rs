@@ -250,6 +250,10 @@ fn all_done(answer: &Value) -> bool {
 async fn nothing_is_lost_doubled_or_reordered_however_the_network_fails() {
     let (seed, began) = (seed("LEASEBOX_SEED"), std::time::Instant::now());
     let outside = std::env::var("DYNAMODB_ENDPOINT").is_ok();
+    if outside && std::env::var("LEASEBOX_CALLS").is_err() {
+        println!("not run: a database outside this process is too slow for it unless LEASEBOX_CALLS asks for it");
+        return;
+    }
     let (least, attempt, clients) = if outside { OUTSIDE } else { (CALLS, ATTEMPT, CLIENTS) };
     let least = std::env::var("LEASEBOX_CALLS").map_or(least, |calls| calls.parse().unwrap());
     println!("LEASEBOX_SEED={seed} LEASEBOX_CALLS={least}");
