@@ -26,6 +26,7 @@ pub mod mutant;
 pub mod property;
 pub mod reply;
 pub mod request;
+pub mod show;
 pub mod system;
 pub mod visit;
 pub mod world;

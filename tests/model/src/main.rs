@@ -4,10 +4,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use model::check::{Report, check};
+use model::check::check;
 use model::config::Config;
 use model::configs;
 use model::mutant::Mutant;
+use model::show::{is_sound, print};
 
 /// Explores every state that the mailbox protocol can reach.
 #[derive(Debug, Parser)]
@@ -63,25 +64,4 @@ fn run(configs: &[Config], options: &Options, mutant: Option<Mutant>) -> ExitCod
     }
     println!("{:<10} {unique:>12} {total:>12} {:>6} {:>8.1}", "all", "", took.as_secs_f64());
     if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS }
-}
-
-fn print(name: &str, report: &Report) {
-    let seconds = report.took.as_secs_f64();
-    println!("{name:<10} {:>12} {:>12} {:>6} {seconds:>8.1}", report.unique, report.total, report.depth);
-}
-
-/// Prints what is wrong, if anything is.
-fn is_sound(config: &Config, report: &Report, mutant: Option<Mutant>) -> bool {
-    if let Some(violation) = &report.violation {
-        println!("{}: violated in {} steps: {}", config.name, violation.steps, violation.property);
-        println!("{}", violation.trace);
-        return false;
-    }
-    let missed = config.reaches.iter().filter(|fact| !report.seen.contains(fact));
-    let missed: Vec<&str> = missed.map(|fact| fact.text()).collect();
-    if mutant.is_none() && !missed.is_empty() {
-        println!("{}: never seen: {}", config.name, missed.join("; "));
-        return false;
-    }
-    true
 }
