@@ -46,7 +46,7 @@ pub const ALL: &[Config] = &[
         name: "keyless",
         clients: &[INLINE, INLINE],
         budget: Budget { timeouts: 1, takeovers: 1, ..CALM },
-        deep: Budget { crashes: 1, timeouts: 1, takeovers: 1, duplicates: 1, ..CALM },
+        deep: Budget { timeouts: 1, takeovers: 1, duplicates: 1, ..CALM },
         reaches: &[
             TakenOverDuringCommit,
             ReleaseReplyLost,
@@ -70,7 +70,7 @@ pub const ALL: &[Config] = &[
         name: "crashes",
         clients: &[INLINE, DETACHED],
         budget: Budget { crashes: 1, timeouts: 1, ..CALM },
-        deep: Budget { crashes: 2, timeouts: 1, takeovers: 1, ..CALM },
+        deep: Budget { crashes: 2, takeovers: 1, ..CALM },
         reaches: &[
             ReleaseReplyLost,
             OwnKeepSeen,
@@ -93,7 +93,7 @@ pub const ALL: &[Config] = &[
         name: "three",
         clients: &[INLINE, INLINE, DETACHED],
         budget: Budget { takeovers: 1, ..CALM },
-        deep: Budget { timeouts: 1, takeovers: 1, ..CALM },
+        deep: Budget { timeouts: 1, ..CALM },
         reaches: &[TakenOverDuringCommit, StaleIdReplaced, Newcomers, HandedOver, WakeReplaces, WakeStale],
         ..BASE
     },
@@ -104,7 +104,7 @@ pub const ALL: &[Config] = &[
         batch: 2,
         rounds: 1,
         budget: Budget { crashes: 1, timeouts: 1, ..CALM },
-        deep: Budget { crashes: 1, timeouts: 1, takeovers: 1, interruptions: 1, ..CALM },
+        deep: Budget { timeouts: 1, takeovers: 1, interruptions: 1, ..CALM },
         reaches: &[
             ReleaseReplyLost,
             OwnTakeoverSeen,
@@ -126,7 +126,7 @@ pub const ALL: &[Config] = &[
         clients: &[INLINE, INLINE, DETACHED],
         room: 1,
         budget: Budget { timeouts: 1, ..CALM },
-        deep: Budget { crashes: 1, timeouts: 1, ..CALM },
+        deep: Budget { timeouts: 1, takeovers: 1, ..CALM },
         reaches: &[
             ReleaseReplyLost,
             OwnTakeoverSeen,
@@ -149,7 +149,7 @@ pub const ALL: &[Config] = &[
         clients: &[KEYED, KEYED_DETACHED, INLINE],
         batch: 2,
         budget: Budget { timeouts: 1, ..CALM },
-        deep: Budget { crashes: 1, timeouts: 1, ..CALM },
+        deep: Budget { crashes: 1, duplicates: 1, interruptions: 1, ..CALM },
         reaches: &[
             ReleaseReplyLost,
             OwnKeepSeen,
@@ -178,7 +178,7 @@ pub const ALL: &[Config] = &[
         effects: &[0],
         rounds: 4,
         budget: Budget { takeovers: 1, ..CALM },
-        deep: Budget { timeouts: 1, takeovers: 1, ..CALM },
+        deep: Budget { timeouts: 1, ..CALM },
         reaches: &[TakenOverDuringCommit, Newcomers, EffectAbsorbed, EffectInherited, WakeReplaces, WakeStale],
         ..BASE
     },
@@ -189,7 +189,7 @@ pub const ALL: &[Config] = &[
         effects: &[0],
         rounds: 4,
         budget: Budget { timeouts: 1, ..CALM },
-        deep: Budget { crashes: 1, timeouts: 1, ..CALM },
+        deep: Budget { timeouts: 1, failures: 1, ..CALM },
         reaches: &[
             OwnKeepSeen,
             OwnTakeoverSeen,
@@ -238,7 +238,7 @@ pub const ALL: &[Config] = &[
         hops: true,
         rounds: 4,
         budget: Budget { takeovers: 1, ..CALM },
-        deep: Budget { timeouts: 1, ..CALM },
+        deep: Budget { crashes: 1, ..CALM },
         reaches: &[
             TakenOverDuringCommit,
             StaleIdReplaced,
@@ -272,7 +272,7 @@ pub const ALL: &[Config] = &[
         suspect_attempts: 1,
         strikes: 2,
         budget: Budget { timeouts: 1, ..CALM },
-        deep: Budget { crashes: 1, timeouts: 1, takeovers: 1, ..CALM },
+        deep: Budget { timeouts: 1, takeovers: 1, ..CALM },
         reaches: &[
             OwnTakeoverSeen,
             OwnPostSeen,
@@ -293,7 +293,7 @@ pub const ALL: &[Config] = &[
         faulty: &[2],
         poison: Poison::Block,
         budget: Budget { crashes: 1, ..CALM },
-        deep: Budget { crashes: 1, timeouts: 1, ..CALM },
+        deep: Budget { timeouts: 1, ..CALM },
         reaches: &[StaleIdReplaced, Newcomers, HandedOver, WakeReplaces, WakeStale, Blocked],
         ..BASE
     },
