@@ -124,8 +124,11 @@ fn not_stored(system: &System, world: &World) -> bool {
     events(system, world, Phase::Refused).all(|(entity, event)| !world.ghosts[entity].appended.contains(&event))
 }
 
-fn innocent(_: &System, world: &World) -> bool {
-    let counted = |(item, ghost): (&Mailbox, &Ghost)| item.attempts <= ghost.replaced && item.strikes <= ghost.struck;
+fn innocent(system: &System, world: &World) -> bool {
+    let counted = |(item, ghost): (&Mailbox, &Ghost)| {
+        let suspect = item.attempts >= system.config.suspect_attempts;
+        (suspect || item.attempts <= ghost.replaced) && item.strikes <= ghost.struck
+    };
     world.items.iter().zip(&world.ghosts).all(|pair| counted(pair) && !pair.1.wronged)
 }
 

@@ -42,6 +42,8 @@ pub enum Takeover {
 pub struct Commit {
     /// The head of the image that the batch was run from.
     pub head: u8,
+    /// Whether the entity stays suspect: holders have died, and envelopes are left.
+    pub stays_suspect: bool,
     /// How many envelopes leave the queue.
     pub taken: u8,
     /// The new state; none when it did not change.
@@ -212,7 +214,11 @@ impl Commit {
         }
         item.seen = item.seen.minus(self.forgotten);
         item.outbox.extend(&self.outgoing);
-        unsuspect(item, mutant);
+        if self.stays_suspect {
+            acquit(item, mutant);
+        } else {
+            unsuspect(item, mutant);
+        }
         match self.ending {
             Ending::Release | Ending::Leave => release(item, self.ending),
             Ending::Keep => {
@@ -253,7 +259,15 @@ impl Settle {
 /// `UNSUSPECT`.
 fn unsuspect(item: &mut Mailbox, mutant: Option<Mutant>) {
     if mutant != Some(Mutant::SuspicionKept) {
-        (item.attempts, item.strikes) = (0, 0);
+        item.attempts = 0;
+    }
+    acquit(item, mutant);
+}
+
+/// `ACQUIT`.
+fn acquit(item: &mut Mailbox, mutant: Option<Mutant>) {
+    if mutant != Some(Mutant::SuspicionKept) {
+        item.strikes = 0;
     }
     item.running = false;
 }

@@ -100,8 +100,10 @@ impl System {
     }
 
     fn run(&self, world: &mut World, mut visit: Visit) {
-        visit.suspect |= visit.image.attempts >= self.config.suspect_attempts;
-        match visit.suspect {
+        visit.suspect = visit.image.attempts >= self.config.suspect_attempts;
+        // What only repeats a key runs nothing: there is nothing to die of, and nothing to give up.
+        let repeats = visit.image.queue.iter().next().is_some_and(|first| self.is_repeated(world, &visit, 0, first));
+        match visit.suspect && !repeats {
             true if visit.image.strikes >= self.config.strikes => self.poison(world, visit),
             true => self.next_step(world, visit, Step::Mark),
             false => self.run_batch(world, visit),
@@ -202,6 +204,8 @@ impl System {
         let batch = &image.queue[..usize::from(taken)];
         let mut commit = Commit {
             head: image.head,
+            stays_suspect: image.attempts >= self.config.suspect_attempts
+                && matches!(ending, Ending::Keep | Ending::HandOver),
             taken,
             state: None,
             recent: Ids::default(),
