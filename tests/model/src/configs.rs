@@ -103,8 +103,8 @@ pub const ALL: &[Config] = &[
         clients: &[PAIR, INLINE],
         batch: 2,
         rounds: 1,
-        budget: Budget { crashes: 1, timeouts: 1, ..CALM },
-        deep: Budget { timeouts: 1, takeovers: 1, interruptions: 1, ..CALM },
+        budget: Budget { timeouts: 1, ..CALM },
+        deep: Budget { crashes: 1, timeouts: 1, ..CALM },
         reaches: &[
             ReleaseReplyLost,
             OwnTakeoverSeen,
