@@ -47,7 +47,8 @@ pub const POST_IF: &str = "NOT contains(#seen, :id) AND (attribute_not_exists(#e
 /// Takes a lease. True after: this acquisition alone may change what only a holder changes.
 pub const ACQUIRE: &str = "SET #lease = :mine, #version = #version + :one";
 /// Nobody holds it, there is something to do, and nothing was done since I looked: a try that arrives late, after the
-/// same acquisition has ended, takes nothing.
+/// same acquisition has done anything, takes nothing. The model shows the corner that is left: a holder that was replaced
+/// by one who did nothing and let go may get its own lease again by a late try, and works on as if it had never lost it.
 pub const ACQUIRE_IF: &str = "attribute_not_exists(#lease) AND #pending = :p AND #head = :head";
 /// Takes a lease from a holder that is taken for dead, and counts it.
 pub const REPLACE: &str = "SET #lease = :mine, #version = #version + :one REMOVE #running ADD #attempts :one";

@@ -220,3 +220,29 @@ pub async fn seen(world: &World, entity: &EntityId) -> Wake {
     let Some(Lease::Held { owner, until }) = world.mailbox(entity).await.lease else { panic!("{entity} is not held") };
     Wake { entity: entity.clone(), lease: Some(SeenLease { owner, until }), due: None }
 }
+
+/// Found by the simulation: when one commit was enough to acquit everything, an envelope that kills its holders cost two
+/// more of them for every few that waited before it.
+#[tokio::test]
+async fn suspicion_outlives_a_hand_over_and_ends_with_the_queue() {
+    let world = World::with(registry(), Settings { rounds: 1, ..Settings::default() }).await;
+    let suspect = ledger("suspect");
+    world.die_holding(&suspect, &write("first")).await;
+    world.submit(&suspect, Mode::Detached, &[write("second"), write("third")]).await;
+    for (death, call) in [(1, 2), (2, 3)] {
+        let holder = world.later(death * LEASE_OVER);
+        holder.faults.arm(call, Fault::DiesBefore);
+        assert!(holder.until_death(holder.stream(&[&suspect])).await.is_none());
+    }
+    for (holder, entries) in [(3, vec!["first"]), (4, vec!["first", "second"])] {
+        let holder = world.later(holder * LEASE_OVER);
+        holder.stream(&[&suspect]).await;
+        let mailbox = world.mailbox(&suspect).await;
+        assert_eq!(world.entries(&suspect).await, entries, "one at a time");
+        assert_eq!((mailbox.attempts, mailbox.running, mailbox.strikes), (3, None, 0), "the others are still suspect");
+        assert_eq!((mailbox.lease, mailbox.pending), (None, true), "handed over");
+    }
+    world.later(5 * LEASE_OVER).stream(&[&suspect]).await;
+    assert_eq!(world.entries(&suspect).await, ["first", "second", "third"]);
+    world.idle(&suspect).await;
+}
