@@ -1,6 +1,6 @@
 //! What the command line shows: a replay, the closing lines of many seeds, and which planted bugs are noticed.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use crate::campaign::{Plan, campaign, replay};
@@ -30,7 +30,6 @@ pub fn one(seed: u64, mutant: Option<Mutant>) -> ExitCode {
 #[must_use]
 pub fn many(plan: Plan) -> ExitCode {
     let result = campaign(plan, &|done| progress(done, plan.seeds));
-    eprintln!();
     println!("faults: {}", result.faults());
     let seconds = result.took.as_secs_f64();
     println!(
@@ -51,8 +50,12 @@ pub fn many(plan: Plan) -> ExitCode {
 }
 
 fn progress(done: u64, of: u64) {
-    if done.is_multiple_of(500) || done == of {
+    // A log is no display.
+    if (done.is_multiple_of(500) || done == of) && std::io::stderr().is_terminal() {
         eprint!("\r{done} of {of} seeds");
+        if done == of {
+            eprintln!();
+        }
         // It is only a display.
         let _ = std::io::stderr().flush();
     }
