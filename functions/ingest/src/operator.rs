@@ -2,7 +2,7 @@
 
 use lambda_http::{Request, RequestExt, request::RequestContext};
 use serde::Deserialize;
-use shared::envelope::{EntityId, Millis};
+use shared::envelope::Millis;
 use shared::host::Host;
 use shared::http::answer::Answer;
 use shared::http::guard::Guard;
@@ -41,22 +41,22 @@ pub async fn answer<H: Host>(
         Task::Delete => {
             Query::read(query, &[])?;
             let letter = letter()?;
-            dead_letters::delete(host, &entity(params)?, letter, last).await?;
+            dead_letters::delete(host, &params.entity()?, letter, last).await?;
             Ok(Answer::json(200, &DeletedAnswer { deleted: letter.to_string() }))
         }
         Task::Redrive => {
             Query::read(query, &[])?;
-            let redriven = redrive::one(host, &entity(params)?, letter()?, last).await?;
+            let redriven = redrive::one(host, &params.entity()?, letter()?, last).await?;
             Ok(Answer::json(200, &RedriveAnswer::new(redriven)))
         }
         Task::RedriveAll => {
             let limit = Query::read(query, &["limit"])?.limit()?;
-            let all = redrive::all(host, &entity(params)?, limit, last).await?;
+            let all = redrive::all(host, &params.entity()?, limit, last).await?;
             Ok(Answer::json(200, &RedriveAllAnswer::new(all)))
         }
         Task::Resume => {
             Query::read(query, &[])?;
-            let resumed = resume::resume(host, &entity(params)?, head(request)?, last).await?;
+            let resumed = resume::resume(host, &params.entity()?, head(request)?, last).await?;
             Ok(Answer::json(200, &ResumeAnswer::new(resumed)))
         }
         Task::Sweep => {
@@ -78,11 +78,6 @@ fn signer(request: &Request) -> Option<&str> {
         return None;
     };
     context.authorizer.as_ref()?.iam.as_ref()?.user_arn.as_deref()
-}
-
-/// Any entity: its kind may be one that this program no longer knows.
-fn entity(params: &Params) -> Result<EntityId, Problem> {
-    Ok(EntityId::new(params.get("kind"), params.get("id"))?)
 }
 
 #[derive(Default, Deserialize)]

@@ -1,7 +1,7 @@
 //! The operator routes that read.
 
 use lambda_http::{Request, RequestExt, request::RequestContext};
-use shared::envelope::{EntityId, Millis};
+use shared::envelope::Millis;
 use shared::host::Host;
 use shared::http::answer::Answer;
 use shared::http::guard::Guard;
@@ -33,13 +33,13 @@ pub async fn answer<H: Host>(
         Task::Letters => {
             let query = Query::read(query, &["limit", "cursor"])?;
             let after = query.get("cursor").map(str::parse::<LetterId>).transpose()?;
-            let page = dead_letters::list(host, &entity(params)?, after, query.limit()?).await?;
+            let page = dead_letters::list(host, &params.entity()?, after, query.limit()?).await?;
             Ok(Answer::json(200, &DeadLetterPage::new(page)))
         }
         Task::Letter => {
             Query::read(query, &[])?;
             let letter = params.get("name").parse()?;
-            let letter = dead_letters::read(host, &entity(params)?, letter, deadline(host)).await?;
+            let letter = dead_letters::read(host, &params.entity()?, letter, deadline(host)).await?;
             Ok(Answer::json(200, &DeadLetterAnswer::new(letter)))
         }
         Task::Stuck => {
@@ -65,11 +65,6 @@ fn signer(request: &Request) -> Option<&str> {
         return None;
     };
     context.authorizer.as_ref()?.iam.as_ref()?.user_arn.as_deref()
-}
-
-/// Any entity: its kind may be one that this program no longer knows.
-fn entity(params: &Params) -> Result<EntityId, Problem> {
-    Ok(EntityId::new(params.get("kind"), params.get("id"))?)
 }
 
 fn deadline<H: Host>(host: &H) -> Millis {

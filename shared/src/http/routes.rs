@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use percent_encoding::percent_decode_str;
 
+use crate::envelope::{EntityId, Malformed};
+
 /// Which function serves a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Function {
@@ -149,6 +151,14 @@ impl Params {
     #[must_use]
     pub fn get(&self, name: &str) -> &str {
         self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str()).unwrap_or_default()
+    }
+
+    /// The entity that `kind` and `id` name; its kind may be one that this program does not know.
+    ///
+    /// # Errors
+    /// When one of them is malformed.
+    pub fn entity(&self) -> Result<EntityId, Malformed> {
+        EntityId::new(self.get("kind"), self.get("id"))
     }
 }
 

@@ -31,11 +31,11 @@ use crate::table;
 /// Time to establish a connection. A healthy endpoint needs milliseconds.
 const CONNECT: Duration = Duration::from_secs(1);
 /// Time for one attempt. The SDK has no such limit of its own, so one lost packet could hold a lease to its end.
-const ATTEMPT: Duration = Duration::from_secs(3);
+pub const ATTEMPT: Duration = Duration::from_secs(3);
 /// Time for all attempts of one call, well within a function's timeout.
-const OPERATION: Duration = Duration::from_secs(10);
+pub const OPERATION: Duration = Duration::from_secs(10);
 /// Attempts of one call. Every write of the protocol recognises its own retry.
-const ATTEMPTS: u32 = 4;
+pub const ATTEMPTS: u32 = 4;
 /// The first backoff, where the SDK's own would be a second.
 const BACKOFF: Duration = Duration::from_millis(50);
 /// The longest backoff.

@@ -112,7 +112,6 @@ impl Post {
             let sent = Sent {
                 pk: self.entity.to_string(),
                 manner: command.manner,
-                keyed: self.key.is_some(),
                 acknowledged: false,
                 refused: false,
                 event: None,

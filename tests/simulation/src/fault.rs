@@ -122,13 +122,8 @@ impl Default for Tally {
 impl Tally {
     /// Counts one.
     pub fn count(&self, fault: Fault) {
-        self.add(fault, 1);
-    }
-
-    /// Counts some.
-    pub fn add(&self, fault: Fault, times: u64) {
         if let Some(counter) = self.0.get(fault as usize) {
-            counter.fetch_add(times, Ordering::Relaxed);
+            counter.fetch_add(1, Ordering::Relaxed);
         }
     }
 

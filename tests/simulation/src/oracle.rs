@@ -44,8 +44,6 @@ pub struct Sent {
     pub pk: String,
     /// How it ends.
     pub manner: Manner,
-    /// Whether it had a key.
-    pub keyed: bool,
     /// Whether the client was told that it is stored.
     pub acknowledged: bool,
     /// Whether the client was told that it is not, and never will be.
@@ -166,12 +164,6 @@ impl Oracle {
         if !self.entities.get(&pk).is_some_and(|truth| truth.dead.contains(&token)) {
             self.violated(format!("{token} was answered as dead, and {pk} has no such dead letter"));
         }
-    }
-
-    /// How many commands an entity has applied.
-    #[must_use]
-    pub fn length(&self, pk: &str) -> u64 {
-        self.entities.get(pk).map_or(0, |truth| truth.applied.len() as u64)
     }
 
     /// How many commands were applied in all.

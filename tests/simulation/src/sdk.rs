@@ -7,6 +7,7 @@ use std::sync::Arc;
 use futures::channel::oneshot;
 use futures::future::{Either, pending, select};
 use serde_dynamo::Item;
+use shared::store::dynamodb::{ATTEMPT, ATTEMPTS, OPERATION};
 use shared::store::{Consistency, Consumed, Delete, Key, Page, Query, Store, StoreError, Transaction, Update, Written};
 
 use crate::actor::is_dying;
@@ -16,12 +17,10 @@ use crate::table::{Rejected, Wrote};
 use crate::timeline::{OUTSIDE, ProcessId};
 use crate::world::World;
 
-/// Time for one attempt, as `shared::store::dynamodb` sets it, in milliseconds.
-const ATTEMPT_MS: u64 = 3_000;
-/// Time for all attempts of one call.
-const OPERATION_MS: u64 = 10_000;
-/// Attempts of one call.
-const ATTEMPTS: u32 = 4;
+/// Time for one attempt, in milliseconds.
+const ATTEMPT_MS: u64 = ATTEMPT.as_millis() as u64;
+/// Time for all attempts of one call, in milliseconds.
+const OPERATION_MS: u64 = OPERATION.as_millis() as u64;
 /// How late a request may arrive, or an answer: longer than any call, shorter than a client token lives.
 const LATE_MS: u64 = 40_000;
 /// The longest pause of a process: three leases.

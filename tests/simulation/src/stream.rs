@@ -7,7 +7,6 @@ use futures::channel::oneshot;
 use futures::future::{Either, select};
 use serde_dynamo::AttributeValue;
 use serde_json::{Value, json};
-use shared::envelope::Millis;
 use shared::limits::FUNCTION_TIMEOUT_MS;
 use shared::table;
 use shared::wake::Wake;
@@ -167,10 +166,4 @@ async fn invoke(world: &World, event: Value) -> Option<Vec<String>> {
     world.kill(process);
     let failures = response?.ok()?.get("batchItemFailures")?.as_array()?.clone();
     Some(failures.iter().filter_map(|failure| Some(failure.get("itemIdentifier")?.as_str()?.to_owned())).collect())
-}
-
-/// When an invocation that starts now ends.
-#[must_use]
-pub fn deadline(now: Millis) -> Millis {
-    now.plus(FUNCTION_TIMEOUT_MS)
 }
