@@ -8,7 +8,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::envelope::{EntityId, EventId, Millis};
+use crate::journal::Entry;
 use crate::limits;
+use crate::registry::Unreadable;
 
 /// One kind of entity.
 ///
@@ -45,6 +47,15 @@ pub trait Actor: Sized + 'static {
         true
     }
 
+    /// What the rules refuse whatever the state is, such as an amount of zero: outsiders are told before anything is
+    /// stored, and a command that came another way is refused before [`Actor::handle`] sees it.
+    ///
+    /// # Errors
+    /// The refusal.
+    fn check(_entity: &EntityId, _command: &Self::Command) -> Result<(), Rejection> {
+        Ok(())
+    }
+
     /// Reads a state that an older version of the kind stored.
     ///
     /// # Errors
@@ -52,6 +63,19 @@ pub trait Actor: Sized + 'static {
     /// everything that it has.
     fn upgrade(schema: u32, _stored: Value) -> Result<Self::State, Fault> {
         Err(Fault::new(format!("no way to read a {} of schema {schema}", Self::KIND)))
+    }
+
+    /// Whether the state follows from a journal. Set by [`EventSourced`], the form to implement for that.
+    ///
+    /// [`EventSourced`]: crate::sourced::EventSourced
+    const JOURNAL: bool = false;
+
+    /// The state after one more event of the journal.
+    ///
+    /// # Errors
+    /// When there is no journal, or the event cannot be read or does not follow.
+    fn replay(_state: &Self::State, _entry: &Entry) -> Result<Self::State, Unreadable> {
+        Err(Unreadable::Damaged(format!("a {} keeps no journal", Self::KIND)))
     }
 }
 
@@ -68,6 +92,9 @@ pub struct Event<'a, C> {
     pub from: Option<&'a EntityId>,
     /// What is to be done.
     pub command: C,
+    /// When it is processed: what journal entries get their time from. It is another one when the batch is run again, so
+    /// no decision may hang on it.
+    pub(crate) now: Millis,
 }
 
 /// What an actor makes of one event: a verdict, the new state if there is one, and effects.
@@ -76,19 +103,20 @@ pub struct Turn<A: Actor> {
     pub(crate) state: Option<A::State>,
     pub(crate) verdict: Result<A::Reply, Rejection>,
     pub(crate) effects: Vec<Effect>,
+    pub(crate) journal: Vec<Entry>,
 }
 
 impl<A: Actor> Turn<A> {
     /// The event is accepted: this is the new state, and this the answer.
     #[must_use]
     pub fn reply(state: A::State, reply: A::Reply) -> Self {
-        Self { state: Some(state), verdict: Ok(reply), effects: Vec::new() }
+        Self { state: Some(state), verdict: Ok(reply), effects: Vec::new(), journal: Vec::new() }
     }
 
     /// The rules of the business refuse the event: the state stays as it is.
     #[must_use]
     pub fn reject(rejection: Rejection) -> Self {
-        Self { state: None, verdict: Err(rejection), effects: Vec::new() }
+        Self { state: None, verdict: Err(rejection), effects: Vec::new(), journal: Vec::new() }
     }
 
     /// Also sends a command to another entity (or to itself), exactly once, after the commit.
@@ -96,8 +124,7 @@ impl<A: Actor> Turn<A> {
     /// # Errors
     /// A [`Fault`] when the command does not serialize.
     pub fn post<B: Actor>(mut self, to: &EntityId, command: &B::Command) -> Result<Self, Fault> {
-        let body = serde_json::to_string(command).map_err(|error| Fault::new(error.to_string()))?;
-        self.effects.push(Effect::Post { to: to.clone(), body });
+        self.effects.push(Effect::post::<B>(to, command)?);
         Ok(self)
     }
 
@@ -107,8 +134,7 @@ impl<A: Actor> Turn<A> {
     /// # Errors
     /// A [`Fault`] when the record is no map.
     pub fn record<T: Serialize>(mut self, name: &str, record: &T, expires: Option<Millis>) -> Result<Self, Fault> {
-        let item = serde_dynamo::to_item(record).map_err(|error| Fault::new(error.to_string()))?;
-        self.effects.push(Effect::Record { name: name.to_owned(), item, expires });
+        self.effects.push(Effect::record(name, record, expires)?);
         Ok(self)
     }
 
@@ -146,6 +172,18 @@ pub enum Effect {
         /// The message as JSON text.
         message: String,
     },
+}
+
+impl Effect {
+    pub(crate) fn post<A: Actor>(to: &EntityId, command: &A::Command) -> Result<Self, Fault> {
+        let body = serde_json::to_string(command).map_err(|error| Fault::new(error.to_string()))?;
+        Ok(Self::Post { to: to.clone(), body })
+    }
+
+    pub(crate) fn record<T: Serialize>(name: &str, record: &T, expires: Option<Millis>) -> Result<Self, Fault> {
+        let item = serde_dynamo::to_item(record).map_err(|error| Fault::new(error.to_string()))?;
+        Ok(Self::Record { name: name.to_owned(), item, expires })
+    }
 }
 
 /// The rules of the business said no. It is a reply: it is stored, and the same key gets the same answer again.

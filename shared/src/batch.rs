@@ -8,12 +8,13 @@ use serde_dynamo::AttributeValue;
 
 use crate::actor::{Effect, Fault, Poison};
 use crate::envelope::{Envelope, EventId, Millis};
+use crate::journal::Pages;
 use crate::limits;
 use crate::mailbox::image::{Mailbox, Recent};
 use crate::outbox::{self, Outgoing};
 use crate::outcome::Outcome;
 use crate::receipt::{Receipt, Receipts};
-use crate::registry::{Kind, Stage, Unreadable};
+use crate::registry::{Kind, Ran, Stage, Unreadable};
 use crate::store::Put;
 use crate::table;
 
@@ -127,6 +128,7 @@ struct Run<'a> {
     stage: Box<dyn Stage>,
     batch: Batch,
     written: Receipts,
+    journal: Pages,
     changed: bool,
 }
 
@@ -138,7 +140,14 @@ enum Finished {
 impl<'a> Run<'a> {
     fn new(input: Input<'a>) -> Result<Self, Unreadable> {
         let stage = input.kind.stage(input.image.stored())?;
-        Ok(Self { input, stage, batch: Batch::default(), written: Receipts::new(), changed: false })
+        Ok(Self {
+            input,
+            stage,
+            batch: Batch::default(),
+            written: Receipts::new(),
+            journal: Pages::default(),
+            changed: false,
+        })
     }
 
     /// Runs envelopes until one fails or does not fit; then the batch already holds more than it may.
@@ -165,8 +174,10 @@ impl<'a> Run<'a> {
         if envelope.keyed.is_some() && self.input.now.since(envelope.at) > limits::RECEIPT_MS {
             return Err(Stop::Expired);
         }
-        let (outcome, effects) = self.stage.run(&self.input.image.entity, sequence, envelope).map_err(Stop::Fault)?;
+        let ran = self.stage.run(&self.input.image.entity, sequence, envelope, self.input.now);
+        let Ran { outcome, effects, journal } = ran.map_err(Stop::Fault)?;
         self.changed |= matches!(outcome, Outcome::Reply(_));
+        self.journal.extend(&journal);
         self.batch.recent.push(Recent::new(envelope.id, &outcome));
         for (index, effect) in effects.into_iter().enumerate() {
             self.effect(sequence, index, effect);
@@ -212,8 +223,9 @@ impl<'a> Run<'a> {
         if recent_bytes(&batch.recent) > limits::RECENT_BYTES + limits::REPLY_BYTES {
             return too_much("reply");
         }
-        if batch.puts.len() > limits::RECORDS || records_bytes(&batch.puts) > limits::RECORDS_BYTES {
-            return too_much("side records");
+        let records = batch.puts.len() + self.journal.len();
+        if records > limits::RECORDS || records_bytes(&batch.puts) + self.journal.bytes() > limits::RECORDS_BYTES {
+            return too_much("events and side records");
         }
         // Half of the outbox at once: so an outbox without room for them is at least half full, which a look can tell.
         if outbox::fill(&batch.outgoing) > 0.5 {
@@ -239,6 +251,7 @@ impl<'a> Run<'a> {
                 Err(fault) => return Finished::Batch(Batch { stop: Some(Stop::Fault(fault)), ..Batch::default() }),
             }
         }
+        self.batch.puts.extend(self.journal.puts(&self.input.image.entity));
         self.batch.stop = stop;
         Finished::Batch(self.batch)
     }

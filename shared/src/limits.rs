@@ -60,6 +60,8 @@ pub const RECORDS: usize = TRANSACTION_ACTIONS - 1;
 pub const RECORD_BYTES: usize = 64 * KB;
 /// Bytes that the side records of one commit may sum to; DynamoDB allows 4 MB a transaction.
 pub const RECORDS_BYTES: usize = 3 * 1024 * KB;
+/// Events of one commit share a journal item up to this size, in bytes: a larger item would save next to nothing.
+pub const JOURNAL_ITEM_BYTES: usize = 4 * KB;
 /// Commits in one visit before the entity is handed over.
 pub const ROUNDS: u32 = 16;
 /// Other entities that one invocation visits after its own, to run what it delivered to them.
@@ -96,6 +98,8 @@ pub const FUNCTION_TIMEOUT_MS: u64 = 25_000;
 pub const PAGE: usize = 20;
 /// Items on one page of a list at most.
 pub const PAGE_MOST: usize = 100;
+/// Events on one page of a journal at most.
+pub const EVENTS_MOST: usize = 1_000;
 
 const _: () = assert!(
     QUEUE_BYTES + DELIVERY_RESERVE_BYTES + STATE_BYTES + OUTBOX_BYTES + RECENT_BYTES + REPLY_BYTES + RESERVE_BYTES

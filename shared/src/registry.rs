@@ -7,8 +7,9 @@ use serde::Deserialize;
 use serde_dynamo::AttributeValue;
 use serde_json::Value;
 
-use crate::actor::{Actor, Effect, Event, Fault, Poison};
-use crate::envelope::{EntityId, Envelope, EventId};
+use crate::actor::{Actor, Effect, Event, Fault, Poison, Rejection, Turn};
+use crate::envelope::{EntityId, Envelope, EventId, Millis};
+use crate::journal::Entry;
 use crate::limits;
 use crate::outcome::Outcome;
 
@@ -44,7 +45,9 @@ pub struct Kind {
     pub name: &'static str,
     /// Its poison policy.
     pub poison: Poison,
-    parse: fn(&Value) -> Result<Parsed, String>,
+    /// Whether its state follows from a journal.
+    pub journal: bool,
+    parse: fn(&EntityId, &Value) -> Result<Parsed, String>,
     stage: fn(Option<Stored<'_>>) -> Staged,
 }
 
@@ -58,6 +61,8 @@ pub struct Parsed {
     pub body: String,
     /// Whether outsiders may post it.
     pub admitted: bool,
+    /// Why the rules refuse it whatever the state is, if they do.
+    pub refused: Option<Rejection>,
 }
 
 /// A state as it lies in the mailbox item.
@@ -91,7 +96,13 @@ pub trait Stage: Send {
     ///
     /// # Errors
     /// The fault of the actor, of its panic, or of an envelope that it cannot read.
-    fn run(&mut self, entity: &EntityId, sequence: u64, envelope: &Envelope) -> Result<(Outcome, Vec<Effect>), Fault>;
+    fn run(&mut self, entity: &EntityId, sequence: u64, envelope: &Envelope, now: Millis) -> Result<Ran, Fault>;
+
+    /// Applies one event of the journal.
+    ///
+    /// # Errors
+    /// When it cannot be read, or does not follow. The state is as it was.
+    fn replay(&mut self, entry: &Entry) -> Result<(), Unreadable>;
 
     /// The state as it is to be stored.
     ///
@@ -109,19 +120,30 @@ pub trait Stage: Send {
     fn schema(&self) -> u32;
 }
 
+/// What one envelope made of an actor on stage.
+#[derive(Debug)]
+pub struct Ran {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What it does to the world outside the state.
+    pub effects: Vec<Effect>,
+    /// What it adds to the journal.
+    pub journal: Vec<Entry>,
+}
+
 impl Kind {
     /// The kind that `A` defines.
     #[must_use]
     pub fn of<A: Actor>() -> Self {
-        Self { name: A::KIND, poison: A::POISON, parse: parse::<A>, stage: stage::<A> }
+        Self { name: A::KIND, poison: A::POISON, journal: A::JOURNAL, parse: parse::<A>, stage: stage::<A> }
     }
 
-    /// Reads one event and gives it its stored form.
+    /// Reads one event that is meant for an entity and gives it its stored form.
     ///
     /// # Errors
     /// A sentence that says what the kind does not understand.
-    pub fn parse(&self, event: &Value) -> Result<Parsed, String> {
-        (self.parse)(event)
+    pub fn parse(&self, entity: &EntityId, event: &Value) -> Result<Parsed, String> {
+        (self.parse)(entity, event)
     }
 
     /// Puts an actor on stage with the state that is stored, or with none.
@@ -133,10 +155,10 @@ impl Kind {
     }
 }
 
-fn parse<A: Actor>(event: &Value) -> Result<Parsed, String> {
+fn parse<A: Actor>(entity: &EntityId, event: &Value) -> Result<Parsed, String> {
     let command = A::Command::deserialize(event).map_err(|error| error.to_string())?;
     let body = serde_json::to_string(&command).map_err(|error| error.to_string())?;
-    Ok(Parsed { body, admitted: A::admits(&command) })
+    Ok(Parsed { body, admitted: A::admits(&command), refused: A::check(entity, &command).err() })
 }
 
 fn stage<A: Actor>(stored: Option<Stored<'_>>) -> Staged {
@@ -166,13 +188,16 @@ struct Typed<A: Actor> {
 }
 
 impl<A: Actor> Stage for Typed<A> {
-    fn run(&mut self, entity: &EntityId, sequence: u64, envelope: &Envelope) -> Result<(Outcome, Vec<Effect>), Fault> {
+    fn run(&mut self, entity: &EntityId, sequence: u64, envelope: &Envelope, now: Millis) -> Result<Ran, Fault> {
         // The state is only borrowed by the actor and replaced after it returned, so a panic leaves it whole.
         let turn = catch_unwind(AssertUnwindSafe(|| {
             let command = serde_json::from_str(&envelope.body)
                 .map_err(|error| Fault::new(format!("a {} does not understand this event: {error}", A::KIND)))?;
+            if let Err(rejection) = A::check(entity, &command) {
+                return Ok(Turn::reject(rejection));
+            }
             let id = EventId { sequence, id: envelope.id };
-            let event = Event { entity, id, at: envelope.at, from: envelope.from.as_ref(), command };
+            let event = Event { entity, id, at: envelope.at, from: envelope.from.as_ref(), command, now };
             A::handle(&self.state, &event)
         }))
         .unwrap_or_else(|panic| Err(panicked(&*panic)))?;
@@ -180,11 +205,17 @@ impl<A: Actor> Stage for Typed<A> {
             Ok(reply) => Outcome::Reply(serde_json::to_value(reply).map_err(|error| Fault::new(error.to_string()))?),
             Err(rejection) => Outcome::Rejected(rejection),
         };
-        check(&outcome, &turn.effects)?;
+        check(&outcome, &turn.effects, &turn.journal)?;
         if let Some(state) = turn.state {
             self.state = state;
         }
-        Ok((outcome, turn.effects))
+        Ok(Ran { outcome, effects: turn.effects, journal: turn.journal })
+    }
+
+    fn replay(&mut self, entry: &Entry) -> Result<(), Unreadable> {
+        let replayed = catch_unwind(AssertUnwindSafe(|| A::replay(&self.state, entry)));
+        self.state = replayed.unwrap_or_else(|panic| Err(Unreadable::Damaged(panicked(&*panic).to_string())))?;
+        Ok(())
     }
 
     fn stored(&self) -> Result<AttributeValue, Fault> {
@@ -207,12 +238,18 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> Fault {
 }
 
 /// Limits that one turn must keep by itself, whatever else is in its batch.
-fn check(outcome: &Outcome, effects: &[Effect]) -> Result<(), Fault> {
+fn check(outcome: &Outcome, effects: &[Effect], journal: &[Entry]) -> Result<(), Fault> {
     let reply = outcome.to_json().len();
     if reply > limits::REPLY_BYTES {
         return Err(Fault::new(format!("the reply has {reply} bytes, {} are allowed", limits::REPLY_BYTES)));
     }
-    effects.iter().try_for_each(check_effect)
+    effects.iter().try_for_each(check_effect)?;
+    match journal.iter().map(Entry::bytes).max() {
+        Some(bytes) if bytes > limits::RECORD_BYTES => {
+            Err(Fault::new(format!("an event has {bytes} bytes, {} are allowed", limits::RECORD_BYTES)))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_effect(effect: &Effect) -> Result<(), Fault> {

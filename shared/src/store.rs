@@ -158,6 +158,10 @@ pub enum StoreError {
     /// applied.
     #[error("DynamoDB does not take this: {0}")]
     Refused(String),
+    /// The condition of an item that a transaction was to put failed: something is there that was not known of. Nothing was
+    /// applied, by this or any earlier try; the same request fails again.
+    #[error("a record is in the way: {0}")]
+    Occupied(String),
     /// DynamoDB refuses the request as it is. Nothing was applied, and a repetition will not help.
     #[error("DynamoDB refuses the request: {0}")]
     Invalid(String),
@@ -169,7 +173,7 @@ impl StoreError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Throttled(_) | Self::Conflict(_) | Self::Unknown(_) => true,
-            Self::Refused(_) | Self::Invalid(_) => false,
+            Self::Refused(_) | Self::Occupied(_) | Self::Invalid(_) => false,
         }
     }
 }

@@ -6,6 +6,7 @@
 //! | receipt | `receipt#<name>` | the commit of a keyed envelope | 24 h from processing, and 24 h more for what was posted in them |
 //! | dead letter | `dead#<sequence>` | the commit that parks or skips an envelope | until an operator redrives or deletes it |
 //! | undelivered effect | `undelivered#<sequence>#<index>` | the write that gives it up | until an operator redrives or deletes it |
+//! | journal | `event#<version of its last event>` | the commit of the turns that decided on the events | for ever |
 //! | side record | `data#<name>` | the commit of the turn that asked for it | as the actor says |
 //!
 //! All items of an entity share `pk = "<kind>/<id>"`. Aliases in expressions are `#` and the attribute's
@@ -113,6 +114,10 @@ pub const RECEIPT_IF: &str = "attribute_not_exists(#pk) OR #until <= :at";
 /// The same for the receipt of an envelope that an operator redrives: it may also be the one of its own failure.
 pub const RECEIPT_AGAIN_IF: &str = "attribute_not_exists(#pk) OR #until <= :at OR #event = :event";
 
+/// What has happened is written once. Only when a mailbox is not the one that its journal was written with, because
+/// somebody took it away or put an old one in its place, can this fail.
+pub const JOURNAL_IF: &str = "attribute_not_exists(#pk)";
+
 /// The item is there: who deletes it a second time, alone or with what takes its place, changes nothing.
 pub const DELETE_IF: &str = "attribute_exists(#pk)";
 /// Releases an entity that an operator has looked at: nothing is held against its first envelope any more.
@@ -122,6 +127,9 @@ pub const RESUME: &str = "SET #version = #version + :one REMOVE #lease, #attempt
 pub const LIST: &str = "#kind = :kind";
 /// Lists the items of one entity whose sort keys begin alike, in order.
 pub const LIST_ITEMS: &str = "#pk = :pk AND begins_with(#sk, :prefix)";
+
+/// Lists the items of one entity between two sort keys, both included, in order.
+pub const LIST_BETWEEN: &str = "#pk = :pk AND #sk BETWEEN :from AND :to";
 
 /// The attribute names that an expression uses, by their aliases.
 #[must_use]
@@ -170,6 +178,16 @@ pub fn dead_key(entity: &EntityId, sequence: u64) -> Key {
 #[must_use]
 pub fn undelivered_key(entity: &EntityId, sequence: u64, index: u32) -> Key {
     Key::new(entity.as_str(), &format!("{UNDELIVERED}{sequence:020}#{index:04}"))
+}
+
+/// What the sort keys of all items of a journal begin with.
+pub const EVENT: &str = "event#";
+
+/// Where the events of a journal lie that were committed together and the last of which has this version: so that the
+/// first item at or after a version is the one that has it.
+#[must_use]
+pub fn journal_key(entity: &EntityId, last: u64) -> Key {
+    Key::new(entity.as_str(), &format!("{EVENT}{last:020}"))
 }
 
 /// Where a side record lies.

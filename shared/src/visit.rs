@@ -102,6 +102,7 @@ pub async fn visit<H: Host>(host: &H, held: Held, budget: &mut Budget) -> Visite
         budget,
         rounds: host.settings().rounds,
         alone: None,
+        occupied: None,
         busy: false,
         pushes: Vec::new(),
         follow: Vec::new(),
@@ -122,6 +123,8 @@ struct Visit<'a, H: Host> {
     rounds: u32,
     /// The envelope that failed once: it is run once more, alone.
     alone: Option<u64>,
+    /// The envelope whose records were refused once, because one was in the way.
+    occupied: Option<u64>,
     /// Whether newcomers have spoilt a release: then the next commits keep the lease, rather than fail again.
     busy: bool,
     pushes: Vec<(String, String)>,
@@ -300,6 +303,13 @@ impl<H: Host> Visit<'_, H> {
                 Ok(None)
             }
             Err(StepError::Store(StoreError::Refused(cause))) => self.poison(now, &cause).await,
+            // An operator's redrive may have written a receipt since they were read: then reading them again helps.
+            Err(StepError::Store(StoreError::Occupied(_))) if self.occupied != Some(self.image.first()) => {
+                self.occupied = Some(self.image.first());
+                Ok(None)
+            }
+            // Or the mailbox is not the one that its journal was written with, and no envelope is to blame.
+            Err(StepError::Store(error @ StoreError::Occupied(_))) => self.block(&error.to_string()).await,
             result => result,
         }
     }

@@ -25,6 +25,7 @@ enum Outcome {
     Applied(Option<BTreeMap<String, AttributeValue>>),
     Refused(Option<BTreeMap<String, AttributeValue>>),
     /// A condition of another item of the transaction.
+    Occupied,
     OtherRefused,
     Invalid,
 }
@@ -244,6 +245,7 @@ fn real(written: Result<Written, StoreError>) -> Outcome {
         }
         Ok(Written::Refused { old, .. }) => Outcome::Refused(old.map(plain)),
         Err(StoreError::Refused(_)) => Outcome::Invalid,
+        Err(StoreError::Occupied(_)) => Outcome::Occupied,
         Err(StoreError::Conflict(_)) => Outcome::OtherRefused,
         Err(error) => panic!("{error}"),
     }
@@ -252,6 +254,7 @@ fn real(written: Result<Written, StoreError>) -> Outcome {
 fn rejected(rejected: Rejected) -> Outcome {
     match rejected {
         Rejected::Condition(old) => Outcome::Refused(old.map(plain)),
+        Rejected::Occupied => Outcome::Occupied,
         Rejected::Other(_) => Outcome::OtherRefused,
         Rejected::Invalid(_) => Outcome::Invalid,
     }
@@ -307,6 +310,7 @@ fn name(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Applied(_) => "applied",
         Outcome::Refused(_) => "refused",
+        Outcome::Occupied => "occupied",
         Outcome::OtherRefused => "other refused",
         Outcome::Invalid => "invalid",
     }

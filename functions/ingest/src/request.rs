@@ -74,7 +74,7 @@ pub fn read(registry: &Registry, request: &Request) -> Result<PostRequest, Probl
             (EntityId::new(kind.name, params.get("id"))?, events, dialect)
         }
     };
-    let bodies = bodies(known(registry, entity.kind())?, &events, dialect)?;
+    let bodies = bodies(known(registry, entity.kind())?, &entity, &events, dialect)?;
     let stored = bodies.iter().map(String::len).sum();
     if stored > limits::BODY_BYTES {
         return Err(Problem::too_large("the post, with its defaults filled in,", stored, limits::BODY_BYTES));
@@ -167,7 +167,7 @@ fn events(body: &[u8]) -> Result<(Vec<Value>, Dialect), Problem> {
 }
 
 /// The stored form of each event, if the kind understands all of them and outsiders may post them.
-fn bodies(kind: &Kind, events: &[Value], dialect: Dialect) -> Result<Vec<String>, Problem> {
+fn bodies(kind: &Kind, entity: &EntityId, events: &[Value], dialect: Dialect) -> Result<Vec<String>, Problem> {
     let read = |(index, event): (usize, &Value)| {
         let place = match dialect {
             Dialect::Events => format!("event {index} of the array"),
@@ -176,11 +176,14 @@ fn bodies(kind: &Kind, events: &[Value], dialect: Dialect) -> Result<Vec<String>
         if !event.is_object() {
             return Err(Problem::invalid(format!("{place} is no object: {{\"type\": …}}")));
         }
-        let parsed = kind.parse(event);
+        let parsed = kind.parse(entity, event);
         let parsed =
             parsed.map_err(|error| Problem::invalid(format!("a {} does not take {place}: {error}", kind.name)))?;
         if !parsed.admitted {
             return Err(Problem::not_admitted(kind.name));
+        }
+        if let Some(rejection) = parsed.refused {
+            return Err(Problem::rejected(rejection));
         }
         match parsed.body.len() {
             bytes if bytes > limits::PAYLOAD_BYTES => Err(Problem::too_large(&place, bytes, limits::PAYLOAD_BYTES)),

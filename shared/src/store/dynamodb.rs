@@ -245,8 +245,8 @@ fn cancelled(
         _ if gone => Ok(Written::Refused { old: None, clean }),
         _ if code("ValidationError") || code("ItemCollectionSizeLimitExceeded") => Err(StoreError::Refused(message())),
         _ if code("ThrottlingError") || code("ProvisionedThroughputExceeded") => Err(StoreError::Throttled(message())),
-        // A conflict, or the condition of a side record, which the next reading of the receipts clears up.
-        _ => Err(StoreError::Conflict(message())),
+        _ if code("TransactionConflict") || !reasons.iter().any(failed) => Err(StoreError::Conflict(message())),
+        _ => Err(StoreError::Occupied(message())),
     }
 }
 

@@ -231,6 +231,7 @@ fn written_or_not(
             world.tell(|| format!("    process {} is refused at {}: {}", process.0, update.key.pk, told(update)));
             Answer::Refused(old)
         }
+        Err(Rejected::Occupied) => Answer::Error(StoreError::Occupied("a side record".to_owned())),
         Err(Rejected::Other(reason)) => Answer::Error(StoreError::Conflict(reason)),
         Err(Rejected::Invalid(reason)) => Answer::Error(StoreError::Refused(reason)),
     };
@@ -246,6 +247,7 @@ fn delete_or_not(world: &World, process: ProcessId, delete: &Delete) -> Answer {
     match deleted {
         Ok((consumed, _)) => Answer::Applied(crate::expression::Attributes::new().into(), consumed),
         Err(Rejected::Condition(old)) => Answer::Refused(old),
+        Err(Rejected::Occupied) => Answer::Error(StoreError::Occupied("a side record".to_owned())),
         Err(Rejected::Other(reason)) => Answer::Error(StoreError::Conflict(reason)),
         Err(Rejected::Invalid(reason)) => Answer::Error(StoreError::Refused(reason)),
     }

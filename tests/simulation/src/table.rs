@@ -39,6 +39,8 @@ pub enum Rejected {
     /// The condition of the update failed, and this is the item as it is; or that of a delete, and there is none.
     Condition(Option<Item>),
     /// The condition of a side record failed.
+    Occupied,
+    /// The token was used for another transaction.
     Other(String),
     /// ValidationException.
     Invalid(String),
@@ -235,7 +237,7 @@ impl Table {
                 all_used(&values, &mut |names| condition.placeholders(&mut |name| names(name)))?;
             }
             if !holds(&condition, before, &values) {
-                return Err(Rejected::Other("the condition of a side record failed".to_owned()));
+                return Err(Rejected::Occupied);
             }
         }
         let mut after: Attributes = put.item.clone().into();

@@ -1,0 +1,198 @@
+//! Reading a journal: pages of it, the state at any time that has passed, and whether the snapshot is what follows.
+//!
+//! A replay holds one page at a time, however long the journal is.
+
+use serde_dynamo::AttributeValue::S;
+
+use crate::envelope::{EntityId, Millis};
+use crate::host::Host;
+use crate::journal::{self, Entry};
+use crate::mailbox::image::Mailbox;
+use crate::mailbox::{StepError, within};
+use crate::registry::{Kind, Stage, Unreadable};
+use crate::store::{Consistency, Page, Query, Store, StoreError, backoff};
+use crate::table;
+
+/// Journal items that one step of a replay reads. An item has up to 4 KB, and DynamoDB reads at most 1 MB at once.
+const STEP: usize = 250;
+
+/// Why a replay came to no end.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReplayError {
+    /// The store failed, or an item is damaged.
+    #[error(transparent)]
+    Step(#[from] StepError),
+    /// The state or an event of the journal cannot be used.
+    #[error("{entity}: {unreadable}")]
+    Unreadable {
+        /// Whose.
+        entity: EntityId,
+        /// Why not.
+        unreadable: Unreadable,
+    },
+    /// The time was over before the journal was.
+    #[error("the journal of {entity} is too long for one request: there was time for {events} events")]
+    TooLong {
+        /// Whose.
+        entity: EntityId,
+        /// How many there was time for.
+        events: u64,
+    },
+}
+
+/// How far a replay goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// Up to this version, which the journal may not have reached.
+    Version(u64),
+    /// Up to the last event of this time.
+    Time(Millis),
+}
+
+impl Until {
+    fn includes(self, entry: &Entry) -> bool {
+        match self {
+            Self::Version(version) => entry.version <= version,
+            Self::Time(time) => entry.at <= time,
+        }
+    }
+}
+
+/// What came of a replay.
+pub struct Replayed {
+    /// The actor with the state that follows.
+    pub stage: Box<dyn Stage>,
+    /// From how many events.
+    pub version: u64,
+}
+
+/// How a snapshot compares with what follows from its journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is the same.
+    Consistent,
+    /// The journal ends before the snapshot does, or the states differ.
+    Differs,
+    /// An event cannot be read, or does not follow.
+    Broken(String),
+}
+
+/// Events from a version on, and the version from which the next page goes on.
+///
+/// # Errors
+/// When the store fails beyond the deadline, or an item is damaged.
+pub async fn page<H: Host>(
+    host: &H,
+    entity: &EntityId,
+    from: u64,
+    limit: usize,
+    deadline: Millis,
+) -> Result<(Vec<Entry>, Option<u64>), StepError> {
+    let (mut entries, mut next) = items(host, entity, from, limit, deadline).await?;
+    if let Some(first) = entries.get(limit) {
+        next = Some(first.version);
+        entries.truncate(limit);
+    }
+    Ok((entries, next))
+}
+
+/// Reads events one after the other into an actor that begins with nothing. `progress` is told how far it is.
+///
+/// # Errors
+/// When the journal cannot be read to the end.
+pub async fn replay<H: Host>(
+    host: &H,
+    (kind, entity): (&Kind, &EntityId),
+    until: Until,
+    deadline: Millis,
+    mut progress: impl FnMut(u64) + Send,
+) -> Result<Replayed, ReplayError> {
+    let unreadable = |unreadable| ReplayError::Unreadable { entity: entity.clone(), unreadable };
+    let mut replayed = Replayed { stage: kind.stage(None).map_err(unreadable)?, version: 0 };
+    let mut next = Some(1);
+    while let Some(from) = next {
+        if host.now() >= deadline {
+            return Err(ReplayError::TooLong { entity: entity.clone(), events: replayed.version });
+        }
+        let (entries, after) = items(host, entity, from, STEP, deadline).await?;
+        for entry in &entries {
+            if !until.includes(entry) {
+                return Ok(replayed);
+            }
+            replayed.stage.replay(entry).map_err(unreadable)?;
+            replayed.version = entry.version;
+        }
+        progress(replayed.version);
+        next = after;
+    }
+    Ok(replayed)
+}
+
+/// Replays the journal up to a snapshot and compares the two.
+///
+/// # Errors
+/// When the store fails, or the snapshot itself cannot be read.
+pub async fn verify<H: Host>(
+    host: &H,
+    kind: &Kind,
+    image: &Mailbox,
+    version: u64,
+    deadline: Millis,
+    progress: impl FnMut(u64) + Send,
+) -> Result<Verdict, ReplayError> {
+    let entity = &image.entity;
+    let damaged = |unreadable| ReplayError::Unreadable { entity: entity.clone(), unreadable };
+    let snapshot = kind.stage(image.stored()).map_err(damaged)?;
+    let replayed = match replay(host, (kind, entity), Until::Version(version), deadline, progress).await {
+        Ok(replayed) => replayed,
+        Err(ReplayError::Unreadable { unreadable: Unreadable::Damaged(what), .. }) => return Ok(Verdict::Broken(what)),
+        Err(ReplayError::Step(StepError::Damaged { damage, .. })) => return Ok(Verdict::Broken(damage.0)),
+        Err(error) => return Err(error),
+    };
+    // Both are written anew: an older form of the snapshot is no difference.
+    match (snapshot.stored(), replayed.stage.stored()) {
+        (Ok(kept), Ok(follows)) if kept == follows => Ok(Verdict::Consistent),
+        _ => Ok(Verdict::Differs),
+    }
+}
+
+/// The events of up to `limit` items, from a version on, and where the next items begin.
+async fn items<H: Host>(
+    host: &H,
+    entity: &EntityId,
+    from: u64,
+    limit: usize,
+    deadline: Millis,
+) -> Result<(Vec<Entry>, Option<u64>), StepError> {
+    let sk = |version| S(table::journal_key(entity, version).sk);
+    let query = Query {
+        index: None,
+        consistency: Consistency::Strong,
+        condition: table::LIST_BETWEEN,
+        values: vec![(":pk", S(entity.as_str().to_owned())), (":from", sk(from)), (":to", sk(u64::MAX))],
+        after: None,
+        limit,
+    };
+    let page = ask(host, query, deadline).await?;
+    let damaged = |damage| StepError::Damaged { entity: entity.clone(), damage };
+    let mut entries = Vec::new();
+    for item in page.items {
+        entries.extend(journal::read(item).map_err(damaged)?.into_iter().filter(|entry| entry.version >= from));
+    }
+    let next = entries.last().map(|entry: &Entry| entry.version + 1).filter(|_| page.last.is_some());
+    Ok((entries, next))
+}
+
+/// A query that is repeated, with backoff, while it fails for a passing reason.
+async fn ask<H: Host>(host: &H, query: Query, deadline: Millis) -> Result<Page, StoreError> {
+    let mut attempt = 0;
+    loop {
+        match within(host, deadline, host.store().query(query.clone())).await {
+            Err(error) if error.is_transient() && host.now() < deadline => {
+                host.sleep(backoff(attempt, host.random())).await;
+            }
+            result => return result,
+        }
+        attempt += 1;
+    }
+}
