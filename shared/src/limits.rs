@@ -91,6 +91,8 @@ pub const DIALECT_WAIT_MS: u64 = 5_000;
 pub const ROOM_WAIT_MS: u64 = 2_000;
 /// The longest delay that SQS gives a message, in milliseconds.
 pub const WAKE_MS: u64 = 900_000;
+/// How long a request replays a journal, in milliseconds: within the timeout of the function that reads.
+pub const REPLAY_MS: u64 = 20_000;
 /// Timeout of the functions that take leases, in milliseconds, as template.yaml sets it.
 pub const FUNCTION_TIMEOUT_MS: u64 = 25_000;
 
@@ -98,6 +100,8 @@ pub const FUNCTION_TIMEOUT_MS: u64 = 25_000;
 pub const PAGE: usize = 20;
 /// Items on one page of a list at most.
 pub const PAGE_MOST: usize = 100;
+/// Events on one page of a journal unless the caller asks for another number.
+pub const EVENTS: usize = 100;
 /// Events on one page of a journal at most.
 pub const EVENTS_MOST: usize = 1_000;
 
@@ -116,6 +120,7 @@ const _: () = assert!(
     WAIT_SECONDS * 1000 + FINISH_MS < FUNCTION_TIMEOUT_MS,
     "the longest wait must end before the function does"
 );
+const _: () = assert!(REPLAY_MS + FINISH_MS < FUNCTION_TIMEOUT_MS, "a replay must end before the function does");
 const _: () = assert!(LEASE_MS + MARGIN_MS < WAKE_MS, "a wake must be able to outlast a lease");
 const _: () = assert!(BATCH <= QUEUE_LENGTH + DELIVERY_RESERVE_LENGTH, "a batch is a part of a queue");
 const _: () = assert!(PAYLOAD_BYTES < BODY_BYTES && BODY_BYTES < QUEUE_BYTES, "a post must fit an empty queue");

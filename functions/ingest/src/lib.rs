@@ -1,5 +1,6 @@
 //! The function that posts: a request becomes a post, and its receipts an answer.
 
+pub mod bank;
 pub mod operator;
 pub mod request;
 pub mod response;
@@ -13,6 +14,8 @@ use shared::http::answer::Answer;
 use shared::http::guard::Guard;
 use shared::http::problem::Problem;
 use shared::http::routes::{Endpoint, Found, Route, find};
+
+use crate::request::Dialect;
 
 /// Answers one request. `guard` tells operators from others, `deadline` is when the invocation ends.
 pub async fn handle<H: Host>(client: &Client<H>, guard: &Guard, request: Request, deadline: Millis) -> Response<Body> {
@@ -43,5 +46,8 @@ async fn answer<H: Host>(
         deadline,
     };
     let receipts = client.submit(submission).await?;
+    if posting.dialect == Dialect::Transfer {
+        return bank::transferred(client.host(), &posting, receipts, deadline).await;
+    }
     Ok(response::write(&posting, receipts))
 }

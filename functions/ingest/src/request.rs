@@ -15,6 +15,8 @@ use shared::http::routes::{Endpoint, Found, Function, find};
 use shared::limits;
 use shared::registry::{Kind, Registry};
 
+use crate::bank;
+
 /// What a request posts, and in which dialect it is answered.
 #[derive(Debug)]
 pub struct PostRequest {
@@ -37,6 +39,10 @@ pub enum Dialect {
     Webhook,
     /// `{"counter_id","value"}`.
     Counter,
+    /// `{"account_id","owner","balance","version"}`.
+    Account,
+    /// A transfer with where it stands.
+    Transfer,
     /// A receipt.
     Event,
     /// An array of receipts.
@@ -67,6 +73,10 @@ pub fn read(registry: &Registry, request: &Request) -> Result<PostRequest, Probl
             let Increment { amount } = object(body)?.unwrap_or(Increment { amount: 1 });
             (counter_id(params.get("id"))?, vec![increment(amount)], Dialect::Counter)
         }
+        Endpoint::Bank(banking) => {
+            Query::read(query, &[])?;
+            bank::read(banking, params.get("id"), body)?
+        }
         _ => {
             Query::read(query, &[])?;
             let kind = known(registry, params.get("kind"))?;
@@ -82,7 +92,9 @@ pub fn read(registry: &Registry, request: &Request) -> Result<PostRequest, Probl
     let key = idempotency_key(request.headers())?;
     let prefer = prefer(request.headers())?;
     let default_wait = match dialect {
-        Dialect::Webhook | Dialect::Counter if prefer.mode == Mode::Inline => limits::DIALECT_WAIT_MS,
+        Dialect::Webhook | Dialect::Counter | Dialect::Account | Dialect::Transfer if prefer.mode == Mode::Inline => {
+            limits::DIALECT_WAIT_MS
+        }
         _ => 0,
     };
     let wait_ms = prefer.wait_ms.unwrap_or(default_wait);
@@ -171,7 +183,9 @@ fn bodies(kind: &Kind, entity: &EntityId, events: &[Value], dialect: Dialect) ->
     let read = |(index, event): (usize, &Value)| {
         let place = match dialect {
             Dialect::Events => format!("event {index} of the array"),
-            Dialect::Event | Dialect::Counter | Dialect::Webhook => "the event".to_owned(),
+            Dialect::Event | Dialect::Counter | Dialect::Webhook | Dialect::Account | Dialect::Transfer => {
+                "the event".to_owned()
+            }
         };
         if !event.is_object() {
             return Err(Problem::invalid(format!("{place} is no object: {{\"type\": …}}")));

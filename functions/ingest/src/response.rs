@@ -1,10 +1,14 @@
 //! From receipts to an answer.
 
+use serde::Deserialize;
+use serde_json::Value;
 use shared::actor::Rejection;
+use shared::actors::account::Balance;
 use shared::actors::counter::Reply;
 use shared::client::Receipted;
 use shared::envelope::{EntityId, EventId};
 use shared::http::answer::{Answer, CounterAnswer, ReceiptAnswer, WebhookAnswer};
+use shared::http::bank::AccountAnswer;
 use shared::http::problem::Problem;
 use shared::mailbox::view::Standing;
 use shared::outcome::{Outcome, Settled};
@@ -66,33 +70,37 @@ fn ended(posting: &PostRequest, settled: Settled) -> Answer {
             Problem::rejected(rejection.clone()).with("event_id", event.to_string()).answer()
         }
         (Outcome::Dead(cause), _) => failed(*event, cause),
-        (Outcome::Reply(_), Dialect::Event | Dialect::Events) => {
-            Answer::json(200, &ReceiptAnswer::new(*event, Standing::Settled(settled)))
-        }
-        (Outcome::Reply(reply), dialect) => match serde_json::from_value(reply.clone()) {
-            Ok(Reply { value }) => counter(dialect, posting.entity.id(), value, *event),
-            Err(error) => failed(*event, &format!("the reply is not a counter's: {error}")),
+        (Outcome::Reply(reply), dialect) => match spoken(dialect, posting.entity.id(), reply, *event) {
+            Some(Ok(answer)) => answer,
+            Some(Err(error)) => failed(*event, &format!("the reply is not of the kind that was asked: {error}")),
+            None => Answer::json(200, &ReceiptAnswer::new(*event, Standing::Settled(settled))),
         },
     }
 }
 
-fn counter(dialect: Dialect, id: &str, value: i64, event: EventId) -> Answer {
-    let id = id.to_owned();
+/// A reply in the words of a dialect; none when the dialect answers with receipts.
+fn spoken(dialect: Dialect, id: &str, reply: &Value, event: EventId) -> Option<serde_json::Result<Answer>> {
+    let owned = || id.to_owned();
     match dialect {
-        Dialect::Webhook => {
-            Answer::json(200, &WebhookAnswer { user_id: id, counter: value, event_id: event.to_string() })
+        Dialect::Webhook => Some(Reply::deserialize(reply).map(|Reply { value }| {
+            Answer::json(200, &WebhookAnswer { user_id: owned(), counter: value, event_id: event.to_string() })
+        })),
+        Dialect::Counter => Some(
+            Reply::deserialize(reply)
+                .map(|Reply { value }| Answer::json(200, &CounterAnswer { counter_id: owned(), value })),
+        ),
+        Dialect::Account => {
+            Some(Balance::deserialize(reply).map(|balance| Answer::json(200, &AccountAnswer::new(id, balance))))
         }
-        Dialect::Counter | Dialect::Event | Dialect::Events => {
-            Answer::json(200, &CounterAnswer { counter_id: id, value })
-        }
+        Dialect::Transfer | Dialect::Event | Dialect::Events => None,
     }
 }
 
-fn failed(event: EventId, cause: &str) -> Answer {
+pub(crate) fn failed(event: EventId, cause: &str) -> Answer {
     Problem::dead(cause).with("event_id", event.to_string()).with("sequence", event.sequence).answer()
 }
 
-fn marked(answer: Answer, replayed: bool) -> Answer {
+pub(crate) fn marked(answer: Answer, replayed: bool) -> Answer {
     if replayed { answer.header("idempotency-replayed", "true") } else { answer }
 }
 

@@ -1,5 +1,6 @@
 //! The function that reads, and that answers whatever no route takes. It never writes.
 
+pub mod bank;
 pub mod operator;
 pub mod pages;
 
@@ -50,6 +51,7 @@ async fn answer<H: Host>(host: &H, guard: &Guard, request: &Request) -> Result<A
     match route.endpoint {
         Endpoint::Users => users(host, query).await,
         Endpoint::List => list(host, &params, query).await,
+        Endpoint::Bank(banking) => bank::answer(host, banking, &params, query).await,
         Endpoint::Operator(task) => operator::answer(host, guard, (task, &params), request).await,
         endpoint => {
             Query::read(query, &[])?;
@@ -67,6 +69,7 @@ async fn one<H: Host>(host: &H, endpoint: Endpoint, params: &Params, method: &st
         Endpoint::OpenApi => Ok(Answer::json(200, &openapi::document()).header("cache-control", "max-age=60")),
         Endpoint::Users
         | Endpoint::List
+        | Endpoint::Bank(_)
         | Endpoint::Operator(_)
         | Endpoint::Webhook
         | Endpoint::Increment

@@ -1,6 +1,7 @@
 //! What the HTTP functions share: the routes, the shapes of answers, problems, and the OpenAPI document.
 
 pub mod answer;
+pub mod bank;
 pub mod guard;
 pub mod openapi;
 pub mod operator;

@@ -16,12 +16,15 @@ use utoipa::openapi::{
 use crate::http::answer::{
     CounterAnswer, EntityAnswer, EntityPage, HealthAnswer, ReceiptAnswer, UserAnswer, UserPage, WebhookAnswer,
 };
+use crate::http::bank::{
+    AccountAnswer, AccountEvents, AmountBody, OpenBody, TransferAnswer, TransferBody, VerifyAnswer,
+};
 use crate::http::operator::{
     DeadLetterAnswer, DeadLetterPage, DeletedAnswer, RedriveAllAnswer, RedriveAnswer, ResumeAnswer, StuckPage,
     SweepAnswer,
 };
 use crate::http::problem;
-use crate::http::routes::{Endpoint, ROUTES, Route, Task};
+use crate::http::routes::{Banking, Endpoint, Function, ROUTES, Route, Task};
 use crate::limits;
 
 /// A problem as RFC 9457 has it.
@@ -114,6 +117,13 @@ fn components() -> ComponentsBuilder {
     add::<EntityAnswer>(&mut schemas);
     add::<EntityPage>(&mut schemas);
     add::<HealthAnswer>(&mut schemas);
+    add::<AccountAnswer>(&mut schemas);
+    add::<AccountEvents>(&mut schemas);
+    add::<VerifyAnswer>(&mut schemas);
+    add::<TransferAnswer>(&mut schemas);
+    add::<OpenBody>(&mut schemas);
+    add::<AmountBody>(&mut schemas);
+    add::<TransferBody>(&mut schemas);
     add::<DeadLetterAnswer>(&mut schemas);
     add::<DeadLetterPage>(&mut schemas);
     add::<DeletedAnswer>(&mut schemas);
@@ -149,7 +159,7 @@ fn operation(route: &Route) -> Operation {
     if let Some(body) = body(route) {
         operation = operation.request_body(Some(body));
     }
-    if matches!(route.endpoint, Endpoint::Webhook | Endpoint::Increment | Endpoint::Post) {
+    if route.function == Function::Ingest && !matches!(route.endpoint, Endpoint::Operator(_)) {
         let text = json!({"type": "string"});
         operation = operation
             .parameter(parameter("Idempotency-Key", ParameterIn::Header, Required::False, &text))
@@ -162,10 +172,15 @@ fn operation(route: &Route) -> Operation {
 fn query(route: &Route) -> Vec<(&'static str, Value)> {
     let text = || json!({"type": "string"});
     let limit = json!({"type": "integer", "minimum": 1, "maximum": limits::PAGE_MOST, "default": limits::PAGE});
+    let events = json!({"type": "integer", "minimum": 1, "maximum": limits::EVENTS_MOST, "default": limits::EVENTS});
+    let number = || json!({"type": "integer", "format": "int64", "minimum": 0});
+    let time = json!({"type": "string", "format": "date-time"});
     match route.endpoint {
         Endpoint::Webhook => vec![("user_id", text()), ("delta", json!({"type": "integer", "format": "int64"}))],
         Endpoint::Users => vec![("user_id", text()), ("limit", limit), ("cursor", text())],
         Endpoint::List | Endpoint::Operator(Task::Letters) => vec![("limit", limit), ("cursor", text())],
+        Endpoint::Bank(Banking::Account) => vec![("version", number()), ("at", time)],
+        Endpoint::Bank(Banking::Events) => vec![("from", number()), ("limit", events)],
         Endpoint::Operator(Task::RedriveAll) => vec![("limit", limit)],
         Endpoint::Operator(Task::Stuck) => vec![("kind", text()), ("limit", limit), ("cursor", text())],
         Endpoint::Operator(Task::Sweep) => vec![("kind", text()), ("cursor", text())],
@@ -179,6 +194,9 @@ fn body(route: &Route) -> Option<RequestBody> {
     let (schema, required) = match (route.method, route.endpoint) {
         (_, Endpoint::Increment) => (reference::<IncrementBody>(), Required::False),
         ("POST", Endpoint::Webhook) => (reference::<WebhookBody>(), Required::False),
+        (_, Endpoint::Bank(Banking::Open)) => (reference::<OpenBody>(), Required::True),
+        (_, Endpoint::Bank(Banking::Deposit | Banking::Withdraw)) => (reference::<AmountBody>(), Required::True),
+        (_, Endpoint::Bank(Banking::Transfer)) => (reference::<TransferBody>(), Required::True),
         (_, Endpoint::Operator(Task::Resume)) => (reference::<ResumeBody>(), Required::False),
         (_, Endpoint::Post) => (inline(&json!({"oneOf": [event, array]})), Required::True),
         _ => return None,
@@ -198,8 +216,18 @@ fn success(route: &Route) -> Option<RefOr<Schema>> {
         Endpoint::Event => reference::<ReceiptAnswer>(),
         Endpoint::Health => reference::<HealthAnswer>(),
         Endpoint::OpenApi => inline(&json!({"type": "object"})),
+        Endpoint::Bank(banking) => banked(banking),
         Endpoint::Operator(task) => operated(task),
     })
+}
+
+fn banked(banking: Banking) -> RefOr<Schema> {
+    match banking {
+        Banking::Open | Banking::Deposit | Banking::Withdraw | Banking::Account => reference::<AccountAnswer>(),
+        Banking::Events => reference::<AccountEvents>(),
+        Banking::Verify => reference::<VerifyAnswer>(),
+        Banking::Transfer | Banking::Tracked => reference::<TransferAnswer>(),
+    }
 }
 
 fn operated(task: Task) -> RefOr<Schema> {
@@ -218,6 +246,7 @@ fn operated(task: Task) -> RefOr<Schema> {
 fn accepted(route: &Route) -> RefOr<Schema> {
     match route.endpoint {
         Endpoint::Post => one_or_many("ReceiptAnswer"),
+        Endpoint::Bank(Banking::Transfer) => reference::<TransferAnswer>(),
         _ => reference::<ReceiptAnswer>(),
     }
 }
@@ -259,6 +288,6 @@ mod tests {
             let name = piece.split('"').next().unwrap();
             assert!(document["components"]["schemas"].get(name).is_some(), "{name}");
         }
-        assert_eq!(document["paths"].as_object().unwrap().len(), 17, "{}", document["paths"]);
+        assert_eq!(document["paths"].as_object().unwrap().len(), 25, "{}", document["paths"]);
     }
 }

@@ -1,5 +1,9 @@
 //! The parameters of a query: each known, and given once.
 
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::envelope::Millis;
 use crate::http::problem::Problem;
 use crate::limits;
 
@@ -37,11 +41,44 @@ impl Query {
     /// # Errors
     /// A problem when that is no number, or too large a one.
     pub fn limit(&self) -> Result<usize, Problem> {
+        self.limit_of(limits::PAGE, limits::PAGE_MOST)
+    }
+
+    /// The same for a list with limits of its own.
+    ///
+    /// # Errors
+    /// A problem when it is no number, or too large a one.
+    pub fn limit_of(&self, default: usize, most: usize) -> Result<usize, Problem> {
         let Some(text) = self.get("limit") else {
-            return Ok(limits::PAGE);
+            return Ok(default);
         };
-        let number = text.parse().ok().filter(|number| (1..=limits::PAGE_MOST).contains(number));
-        number.ok_or_else(|| Problem::invalid(format!("`limit` takes a number from 1 to {}", limits::PAGE_MOST)))
+        let number = text.parse().ok().filter(|number| (1..=most).contains(number));
+        number.ok_or_else(|| Problem::invalid(format!("`limit` takes a number from 1 to {most}")))
+    }
+
+    /// A number of 64 bits that is not negative, when it is given.
+    ///
+    /// # Errors
+    /// A problem when it is something else.
+    pub fn number(&self, name: &str) -> Result<Option<u64>, Problem> {
+        let number =
+            |text: &str| text.parse().map_err(|_| Problem::invalid(format!("`{name}` takes a number from 0 on")));
+        self.get(name).map(number).transpose()
+    }
+
+    /// A point in time, when it is given.
+    ///
+    /// # Errors
+    /// A problem when it is not of the form of RFC 3339, or before 1970.
+    pub fn time(&self, name: &str) -> Result<Option<Millis>, Problem> {
+        let time = |text: &str| {
+            // A `+` that was not encoded arrives as a space, and no other space can be in such a time.
+            let parsed = OffsetDateTime::parse(&text.replace(' ', "+"), &Rfc3339).ok();
+            let millis = parsed.and_then(|time| u64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok());
+            let wrong = || Problem::invalid(format!("`{name}` takes a time of RFC 3339, such as 2026-11-21T12:00:00Z"));
+            millis.map(Millis).ok_or_else(wrong)
+        };
+        self.get(name).map(time).transpose()
     }
 }
 

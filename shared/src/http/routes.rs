@@ -38,8 +38,31 @@ pub enum Endpoint {
     Health,
     /// This API as a document.
     OpenApi,
+    /// What customers of the bank do.
+    Bank(Banking),
     /// What operators do; nobody else may.
     Operator(Task),
+}
+
+/// What customers of the bank do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Banking {
+    /// Open an account.
+    Open,
+    /// Pay in.
+    Deposit,
+    /// Pay out.
+    Withdraw,
+    /// Send money to another account.
+    Transfer,
+    /// Read an account, as it is or as it was.
+    Account,
+    /// Read its journal.
+    Events,
+    /// Compare it with its journal.
+    Verify,
+    /// Read where a transfer stands.
+    Tracked,
 }
 
 /// What operators do.
@@ -97,8 +120,17 @@ const fn operator(method: &'static str, path: &'static str, task: Task, summary:
     route(method, path, function, Endpoint::Operator(task), summary)
 }
 
+/// What only reads is served by the function that only reads.
+const fn bank(method: &'static str, path: &'static str, banking: Banking, summary: &'static str) -> Route {
+    let function = match banking {
+        Banking::Account | Banking::Events | Banking::Verify | Banking::Tracked => Function::Status,
+        Banking::Open | Banking::Deposit | Banking::Withdraw | Banking::Transfer => Function::Ingest,
+    };
+    route(method, path, function, Endpoint::Bank(banking), summary)
+}
+
 /// All routes; anything else is a 404 or a 405, which `status` answers.
-pub const ROUTES: [Route; 19] = [
+pub const ROUTES: [Route; 27] = [
     route("GET", "/webhook", Function::Ingest, Endpoint::Webhook, "Add a delta to a user's counter"),
     route("POST", "/webhook", Function::Ingest, Endpoint::Webhook, "Add a delta to a user's counter"),
     route("POST", "/counter/{id}/increment", Function::Ingest, Endpoint::Increment, "Increment a counter"),
@@ -116,6 +148,14 @@ pub const ROUTES: [Route; 19] = [
     ),
     route("GET", "/health", Function::Status, Endpoint::Health, "Whether the table can be read"),
     route("GET", "/openapi.json", Function::Status, Endpoint::OpenApi, "This document"),
+    bank("POST", "/accounts/{id}/open", Banking::Open, "Open an account"),
+    bank("POST", "/accounts/{id}/deposit", Banking::Deposit, "Pay in"),
+    bank("POST", "/accounts/{id}/withdraw", Banking::Withdraw, "Pay out"),
+    bank("GET", "/accounts/{id}", Banking::Account, "Read an account, as it is or as it was"),
+    bank("GET", "/accounts/{id}/events", Banking::Events, "Read an account's journal"),
+    bank("GET", "/accounts/{id}/verify", Banking::Verify, "Compare an account with its journal"),
+    bank("POST", "/transfers", Banking::Transfer, "Send money from one account to another"),
+    bank("GET", "/transfers/{id}", Banking::Tracked, "Read where a transfer stands"),
     operator("GET", "/operator/dead-letters/{kind}/{id}", Task::Letters, "List an entity's dead letters"),
     operator("GET", "/operator/dead-letters/{kind}/{id}/{name}", Task::Letter, "Read a dead letter"),
     operator("DELETE", "/operator/dead-letters/{kind}/{id}/{name}", Task::Delete, "Delete a dead letter"),

@@ -1,0 +1,106 @@
+//! The dialect of the bank: its requests, and the answer to a transfer.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use shared::actors::account::{Command, KIND, Reply, Transfer, TransferId};
+use shared::client::Receipted;
+use shared::envelope::{EntityId, EventId, Millis};
+use shared::host::Host;
+use shared::http::answer::Answer;
+use shared::http::bank::{AmountBody, OpenBody, TransferAnswer, TransferBody};
+use shared::http::problem::Problem;
+use shared::http::routes::Banking;
+use shared::limits;
+use shared::mailbox::view::Standing;
+use shared::outcome::{Outcome, Settled};
+use shared::transfers::{self, Progress, Tracked};
+
+use crate::request::{Dialect, PostRequest, object};
+use crate::response::{failed, marked};
+
+/// Reads a request to the bank: to whom it goes, the event, and how the answer looks.
+///
+/// # Errors
+/// The problem to answer with.
+pub fn read(banking: Banking, id: &str, body: &[u8]) -> Result<(EntityId, Vec<Value>, Dialect), Problem> {
+    let account = |id: &str| EntityId::new(KIND, id);
+    let amount = || required::<AmountBody>(body, r#"{"amount": 50}"#).map(|AmountBody { amount }| amount);
+    let (account, command, dialect) = match banking {
+        Banking::Open => {
+            let command = required::<OpenBody>(body, r#"{"owner": "alice", "initial_balance": 100}"#)?.into();
+            (account(id)?, command, Dialect::Account)
+        }
+        Banking::Deposit => (account(id)?, Command::Deposit { amount: amount()? }, Dialect::Account),
+        Banking::Withdraw => (account(id)?, Command::Withdraw { amount: amount()? }, Dialect::Account),
+        Banking::Transfer => {
+            let form = r#"{"from": "alice", "to": "bob", "amount": 50}"#;
+            let TransferBody { from, to, amount } = required(body, form)?;
+            (account(&from)?, Command::Transfer { to, amount }, Dialect::Transfer)
+        }
+        // API Gateway sends these to `status`.
+        Banking::Account | Banking::Events | Banking::Verify | Banking::Tracked => {
+            return Err(Problem::wrong_method("POST", "GET, HEAD"));
+        }
+    };
+    // A command consists of what JSON can hold.
+    let event = serde_json::to_value(command).unwrap_or_default();
+    Ok((account, vec![event], dialect))
+}
+
+fn required<T: DeserializeOwned>(body: &[u8], form: &str) -> Result<T, Problem> {
+    object(body)?.ok_or_else(|| Problem::invalid(format!("the body is empty; it takes {form}")))
+}
+
+/// Answers a transfer with where it stands: 200 once the money has arrived or is back, 202 while it is on its way.
+///
+/// # Errors
+/// The problem to answer with: the payer has refused, and nothing has moved; or the records of the transfer, which is
+/// stored and goes on, cannot be read.
+pub async fn transferred<H: Host>(
+    host: &H,
+    posting: &PostRequest,
+    receipts: Vec<Receipted>,
+    deadline: Millis,
+) -> Result<Answer, Problem> {
+    let Some(Receipted { event, standing }) = receipts.into_iter().next() else {
+        return Err(Problem::invalid("there was no event"));
+    };
+    match standing {
+        Standing::Settled(Settled { event, outcome: Outcome::Rejected(rejection), replayed }) => {
+            let problem = Problem::rejected(rejection).with("event_id", event.to_string());
+            Ok(marked(problem.answer(), replayed))
+        }
+        Standing::Settled(Settled { event, outcome: Outcome::Dead(cause), replayed }) => {
+            Ok(marked(failed(event, &cause), replayed))
+        }
+        Standing::Dead { cause } => Ok(failed(event, &cause)),
+        Standing::Settled(Settled { event, outcome: Outcome::Reply(reply), replayed }) => {
+            let Ok(Reply::Transfer(transfer)) = serde_json::from_value(reply) else {
+                return Ok(failed(event, "the reply is not a transfer's"));
+            };
+            // Whoever would rather not wait for the receiver says so.
+            let until = host.now().plus(posting.wait_ms).min(Millis(deadline.0.saturating_sub(limits::FINISH_MS)));
+            let progress = transfers::wait(host, &transfer, until).await?;
+            Ok(marked(answer(transfer, progress), replayed))
+        }
+        Standing::Queued { .. } | Standing::Forgotten | Standing::Never => Ok(queued(posting, event)),
+    }
+}
+
+fn answer(transfer: Transfer, progress: Progress) -> Answer {
+    let id = transfer.id.clone();
+    let status = if progress.is_final() { 200 } else { 202 };
+    let tracked = Tracked { transfer: Some(transfer), progress };
+    Answer::json(status, &TransferAnswer::new(&id, tracked)).header("location", &format!("/transfers/{id}"))
+}
+
+fn queued(posting: &PostRequest, event: EventId) -> Answer {
+    let id = TransferId { from: posting.entity.clone(), event };
+    let command = posting.drafts.first().and_then(|draft| serde_json::from_str(&draft.body).ok());
+    let transfer = match command {
+        Some(Command::Transfer { to, amount }) => Some(Transfer::new(&id.from, event, &to, amount.unsigned_abs())),
+        _ => None,
+    };
+    let answer = TransferAnswer::new(&id, Tracked { transfer, progress: Progress::Queued });
+    Answer::json(202, &answer).header("location", &format!("/transfers/{id}"))
+}
