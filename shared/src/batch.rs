@@ -294,3 +294,6 @@ pub fn recent_bytes(recent: &[Recent]) -> usize {
 fn records_bytes(puts: &[Put]) -> usize {
     puts.iter().map(|put| put.key.pk.len() + put.key.sk.len() + table::item_bytes(&put.item)).sum()
 }
+
+#[cfg(test)]
+mod tests;
