@@ -144,3 +144,6 @@ pub fn read(item: Item) -> Result<Vec<Entry>, Damaged> {
         _ => Err(Damaged(format!("the events of {sk} are not those that it names"))),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -108,3 +108,6 @@ pub fn fill(outbox: &[Outgoing]) -> f64 {
     let share = |part: usize, whole: usize| part as f64 / whole as f64;
     share(outbox.len(), limits::OUTBOX_LENGTH).max(share(bytes, limits::OUTBOX_BYTES))
 }
+
+#[cfg(test)]
+mod tests;

@@ -117,3 +117,6 @@ pub async fn get<H: Host>(
         attempt += 1;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -206,3 +206,6 @@ fn read<E: EventSourced>(entry: &Entry) -> Result<E::Event, Unreadable> {
     let event = (entry.schema..E::EVENTS).try_fold(entry.event(), upcast).map_err(|fault| damaged(&fault))?;
     serde_json::from_value(event).map_err(|error| damaged(&error))
 }
+
+#[cfg(test)]
+mod tests;

@@ -121,3 +121,6 @@ pub trait Wakes: Clone + Send + Sync + 'static {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the wake was not sent: {0}")]
 pub struct WakeError(pub String);
+
+#[cfg(test)]
+mod tests;

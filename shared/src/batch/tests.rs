@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
-use serde_dynamo::AttributeValue;
 use serde_json::json;
 
 use super::{Batch, Input, Stop, park, recent_bytes, records_bytes, repeats, run};
@@ -85,9 +84,7 @@ fn keyed(number: u64, key: &str, at: Millis) -> Envelope {
 }
 
 fn mailbox(queue: Vec<Envelope>) -> Mailbox {
-    let empty = Mailbox::read(&EntityId::new("sizes", "one").unwrap(), HashMap::<String, AttributeValue>::new().into())
-        .unwrap();
-    Mailbox { queue, ..empty }
+    Mailbox { queue, ..Mailbox::blank("sizes/one") }
 }
 
 fn outgoing(sequence: u64) -> Outgoing {

@@ -223,6 +223,15 @@ impl Mailbox {
     }
 }
 
+#[cfg(test)]
+impl Mailbox {
+    /// A mailbox in which nothing has happened yet.
+    pub(crate) fn blank(entity: &str) -> Self {
+        let entity = entity.parse().unwrap();
+        Self::read(&entity, HashMap::<String, AttributeValue>::new().into()).unwrap()
+    }
+}
+
 fn read_lease(value: AttributeValue) -> Result<Lease, Damaged> {
     let AttributeValue::M(mut map) = value else {
         return Err(Damaged("the lease is no map".to_owned()));
@@ -265,3 +274,6 @@ pub fn write_lease(lease: &Lease) -> AttributeValue {
 pub fn envelope_bytes(envelope: &AttributeValue) -> usize {
     1 + table::value_bytes(envelope)
 }
+
+#[cfg(test)]
+mod tests;
