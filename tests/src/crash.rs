@@ -57,7 +57,7 @@ const SCENES: [(Scene, u32); 11] = [
 ];
 
 /// What happens at each of them.
-const FAULTS: [Fault; 6] =
+pub const FAULTS: [Fault; 6] =
     [Fault::DiesBefore, Fault::DiesAfter, Fault::DiesAfterReply, Fault::AnswerLost, Fault::Twice, Fault::TwiceLate];
 
 /// Crash points in all.
@@ -182,7 +182,7 @@ fn hour(scene: Scene) -> u64 {
 }
 
 /// Whether the process lives on: the answer to its last call may be the end of its work.
-fn lives(fault: Fault, last: bool) -> bool {
+pub fn lives(fault: Fault, last: bool) -> bool {
     match fault {
         Fault::DiesBefore | Fault::DiesAfter => false,
         Fault::DiesAfterReply => last,

@@ -14,6 +14,7 @@ use crate::outbox::Outgoing;
 use crate::outcome::Outcome;
 use crate::receipt::{Receipt, Receipts};
 use crate::registry::Kind;
+use crate::sourced::{Decision, EventSourced, Snapshot};
 use crate::store::Put;
 use crate::table;
 
@@ -63,6 +64,54 @@ impl Actor for Sizes {
         }
         Ok(turn)
     }
+}
+
+/// Keeps a journal of events of the sizes that it is told, beside side records.
+struct Journaled;
+
+#[derive(Serialize, Deserialize)]
+struct Keep {
+    events: Vec<usize>,
+    records: Vec<usize>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "type")]
+enum Kept {
+    Kept { text: String },
+}
+
+impl EventSourced for Journaled {
+    const KIND: &'static str = "journaled";
+    type State = u64;
+    type Command = Keep;
+    type Event = Kept;
+    type Reply = u64;
+
+    fn decide(_: &Snapshot<u64>, command: &Event<'_, Keep>) -> Result<Decision<Self>, Fault> {
+        let events = command.command.events.iter().map(|bytes| Kept::Kept { text: text(*bytes) });
+        let records = command.command.records.iter().enumerate();
+        records.fold(Ok(Decision::events(events)), |decision, (index, bytes)| {
+            decision?.record(&index.to_string(), &json!({"text": text(*bytes)}), None)
+        })
+    }
+
+    fn apply(count: u64, _: &Kept) -> Result<u64, Fault> {
+        Ok(count + 1)
+    }
+
+    fn reply(_: &Event<'_, Keep>, after: &Snapshot<u64>) -> u64 {
+        after.version
+    }
+}
+
+/// Runs one envelope of an entity with a journal.
+fn keep(events: Vec<usize>, records: Vec<usize>) -> Batch {
+    let body = serde_json::to_string(&Keep { events, records }).unwrap();
+    let image =
+        Mailbox { queue: vec![Envelope { body, ..envelope(1, &Make::default()) }], ..Mailbox::blank("journaled/one") };
+    let (kind, receipts) = (Kind::of::<Journaled>(), Receipts::new());
+    run(Input { image: &image, kind: &kind, receipts: &receipts, now: NOW }, usize::MAX).unwrap()
 }
 
 fn text(bytes: usize) -> String {
@@ -131,6 +180,32 @@ fn records_of_a_commit_are_weighed() {
     let full = of(room);
     assert_eq!((full.taken, records_bytes(&full.puts)), (1, limits::RECORDS_BYTES));
     too_much(&of(room + 1), "side records");
+}
+
+#[test]
+fn a_journal_counts_among_the_records() {
+    const LARGE: usize = limits::JOURNAL_ITEM_BYTES;
+    let full = keep(vec![LARGE; 60], vec![0; limits::RECORDS - 60]);
+    assert_eq!((full.taken, full.puts.len(), full.stop), (1, limits::RECORDS, None));
+    too_much(&keep(vec![LARGE; 60], vec![0; limits::RECORDS - 59]), "events and side records");
+    // Small ones share an item.
+    assert_eq!(keep(vec![0; 200], vec![0; 90]).taken, 1);
+}
+
+#[test]
+fn a_journal_weighs_among_the_records() {
+    let of = |last: usize| keep(vec![60 * limits::KB; 25], [vec![60 * limits::KB; 26], vec![last]].concat());
+    let journal = |batch: &Batch| {
+        let items = batch.puts.iter().filter(|put| put.key.sk.starts_with(table::EVENT));
+        items.map(|put| put.key.pk.len() + put.key.sk.len() + table::item_bytes(&put.item)).sum::<usize>()
+    };
+    // An event counts by itself, without the key and the name that its item adds.
+    let sum = |batch: &Batch| records_bytes(&batch.puts) - 25 * ("journaled/one".len() + 26 + "events".len() + 3);
+    let room = limits::RECORDS_BYTES - sum(&of(0));
+    let full = of(room);
+    assert_eq!((full.taken, sum(&full)), (1, limits::RECORDS_BYTES));
+    assert!(journal(&full) > 25 * 60 * limits::KB);
+    too_much(&of(room + 1), "events and side records");
 }
 
 #[test]

@@ -1,0 +1,3 @@
+//! The bank: event-sourced accounts and the transfers between them.
+
+mod crash;
