@@ -180,6 +180,9 @@ fn records_of_a_commit_are_weighed() {
     let full = of(room);
     assert_eq!((full.taken, records_bytes(&full.puts)), (1, limits::RECORDS_BYTES));
     too_much(&of(room + 1), "side records");
+    // Keys count, and names: `record` and `text` with the overhead of their map.
+    let of_one = make(&[Make { records: vec![1_000], ..Make::default() }]);
+    assert_eq!(records_bytes(&of_one.puts), "sizes/one".len() + "data#1-0".len() + 6 + 3 + 1 + 4 + 1_000);
 }
 
 #[test]
@@ -266,8 +269,8 @@ fn a_state_just_fits_or_is_left_as_it_was() {
     assert_eq!((full.taken, table::value_bytes(&full.state.unwrap().1)), (1, limits::STATE_BYTES));
     too_much(&make(&[of(limits::STATE_BYTES + 1)]), "the state would have");
     // Those before it are committed, however many runs it takes to find that out.
-    let batch = make(&[of(1), of(2), of(limits::STATE_BYTES + 1)]);
-    assert_eq!((batch.taken, batch.stop), (1, None));
+    let batch = make(&[of(1), of(2), of(3), of(limits::STATE_BYTES + 1)]);
+    assert_eq!((batch.taken, batch.stop), (2, None));
 }
 
 #[test]
