@@ -3,6 +3,8 @@
 //! Whoever holds an entity's lease visits it. Every step starts from the image that the last write returned, and
 //! whatever a crash leaves between two steps is found by the next holder.
 
+mod next;
+
 use std::collections::VecDeque;
 
 use crate::actor::Poison;
@@ -15,10 +17,10 @@ use crate::mailbox::StepError;
 use crate::mailbox::commit::{Commit, Committed, Ending, Note, commit, note};
 use crate::mailbox::image::Mailbox;
 use crate::mailbox::settle::{Settle, settle};
-use crate::outbox;
 use crate::receipt;
 use crate::registry::{Kind, Unreadable};
 use crate::store::StoreError;
+use crate::visit::next::{Next, next};
 
 /// An entity whose lease this invocation holds.
 #[derive(Debug)]
@@ -129,27 +131,6 @@ struct Visit<'a, H: Host> {
     busy: bool,
     pushes: Vec<(String, String)>,
     follow: Vec<Held>,
-}
-
-/// What comes next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
-    Deliver,
-    Run,
-    Finish(Ending),
-}
-
-/// The loop's only decision.
-fn next(image: &Mailbox, now: Millis, out_of_time: bool) -> Next {
-    let idle = image.queue.is_empty();
-    let due = outbox::is_due(&image.outbox, now);
-    match (idle, due) {
-        (true, false) if image.outbox.is_empty() => Next::Finish(Ending::Release),
-        (true, false) => Next::Finish(Ending::Leave),
-        _ if out_of_time => Next::Finish(Ending::HandOver),
-        (_, true) => Next::Deliver,
-        (false, false) => Next::Run,
-    }
 }
 
 impl<H: Host> Visit<'_, H> {
