@@ -91,6 +91,12 @@ pub struct AccountEvent {
     pub payload: Map<String, Value>,
 }
 
+impl From<Entry> for AccountEvent {
+    fn from(Entry { version, r#type, schema, at, cause, payload }: Entry) -> Self {
+        Self { version, r#type, schema, time: rfc3339(at), event_id: cause.to_string(), payload }
+    }
+}
+
 /// One page of an account's journal.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AccountEvents {
@@ -107,15 +113,7 @@ impl AccountEvents {
     /// A page of a journal.
     #[must_use]
     pub fn new(id: &str, entries: Vec<Entry>, next: Option<u64>) -> Self {
-        let event = |Entry { version, r#type, schema, at, cause, payload }| AccountEvent {
-            version,
-            r#type,
-            schema,
-            time: rfc3339(at),
-            event_id: cause.to_string(),
-            payload,
-        };
-        Self { account_id: id.to_owned(), items: entries.into_iter().map(event).collect(), next }
+        Self { account_id: id.to_owned(), items: entries.into_iter().map(AccountEvent::from).collect(), next }
     }
 }
 
