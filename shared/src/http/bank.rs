@@ -201,6 +201,8 @@ impl TransferAnswer {
             Progress::Refunding(rejection) => (TransferStatus::Refunding, Some(rejection), None),
             Progress::Refunded(rejection) => (TransferStatus::Refunded, Some(rejection), None),
         };
+        // Of posts that repeat one another's key one counts, and has given the transfer its id.
+        let id = transfer.as_ref().map_or(id, |transfer| &transfer.id).clone();
         let (to, amount) = transfer.map(|transfer| (transfer.to, transfer.amount)).unzip();
         // A rejection consists of what JSON can hold.
         let rejection = rejection.and_then(|rejection| serde_json::to_value(rejection).ok());
@@ -214,8 +216,10 @@ impl Problem {
     #[must_use]
     pub fn unknown_transfer(id: &str) -> Self {
         let id: String = id.chars().take(200).collect();
-        let detail =
-            format!("there is no transfer {id}, or it was refused and nobody remembers why; nothing has moved");
+        let detail = format!(
+            "nothing has moved under the id {id}: there is no such transfer, or it was refused and nobody remembers why, or \
+             it repeated an Idempotency-Key, and posting that once more answers with the transfer that it stands for"
+        );
         Self::new("unknown-transfer", 404, "There is no such transfer", detail)
     }
 

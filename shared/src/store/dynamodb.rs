@@ -266,6 +266,7 @@ fn classify<E: ProvideErrorMetadata + std::error::Error + 'static>(error: &SdkEr
         | "ReplicatedWriteConflictException"
         | "IdempotentParameterMismatchException" => StoreError::Conflict(text),
         "ValidationException" => StoreError::Refused(text),
+        "ResourceNotFoundException" => StoreError::Invalid("there is no such table".to_owned()),
         _ if service.raw().status().is_client_error() => StoreError::Invalid(text),
         _ => StoreError::Unknown(text),
     }
