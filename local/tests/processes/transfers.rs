@@ -12,7 +12,15 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
-use shared::envelope::EntityId;
+use shared::actors;
+use shared::actors::account::Command;
+use shared::client::{Client as Poster, Mode, Submission};
+use shared::envelope::{Draft, EntityId, EventId, IdempotencyKey, Keyed, body_hash};
+use shared::host::Host;
+use shared::limits::{self, Settings};
+use shared::live::{Clock, Live};
+use shared::push::Pushes;
+use shared::store::dynamodb::DynamoDb;
 
 use crate::increment::{BOUND, LEASE, reached};
 use crate::ring::{Balances, Ring};
@@ -214,6 +222,54 @@ impl World {
         let table = self.ring.table.as_str();
         Server::start(&["--ephemeral", "--endpoint", &self.endpoint, "--table", table, "--lease", &lease])
     }
+}
+
+/// Posts to an account what no process is there to run, and brings the event.
+async fn queue(world: &World, from: &EntityId, command: &Command, key: &str) -> EventId {
+    let config = connect(&world.endpoint, Identity::Anyone).await.config;
+    let store = DynamoDb::new(&config, &world.ring.table);
+    let host = Live::new(store, actors::registry(), Settings::default(), Pushes::Nowhere, Clock::machine());
+    let body = serde_json::to_string(command).unwrap();
+    let keyed = Keyed::client(&IdempotencyKey::new(key).unwrap(), 0, &body_hash([body.as_str()]));
+    let drafts = [Draft { body, keyed: Some(keyed), from: None }];
+    let deadline = host.now().plus(limits::FUNCTION_TIMEOUT_MS);
+    let submission = Submission { entity: from, drafts: &drafts, mode: Mode::Detached, wait_ms: 0, deadline };
+    Poster::new(host).submit(submission).await.unwrap()[0].event
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repetition_that_waited_beside_the_first_leads_to_the_same_transfer() {
+    let (world, http) = (World::new().await, Client::new());
+    local::table::ensure(&world.ring.client, &world.ring.table).await.unwrap();
+    let [from, to, ..] = world.ring.accounts.as_slice() else {
+        panic!("a ring has more");
+    };
+    for account in [from, to] {
+        let command = Command::Open { owner: account.id().to_owned(), initial_balance: 100 };
+        queue(&world, account, &command, "open").await;
+    }
+    let command = Command::Transfer { to: to.id().to_owned(), amount: 30 };
+    let mut events = Vec::new();
+    for _ in 0..2 {
+        events.push(queue(&world, from, &command, "transfer").await);
+    }
+    assert_ne!(events[0], events[1]);
+    let server = world.serve();
+    let id = |event: &EventId| format!("{}~{event}", from.id());
+    let end = Instant::now() + BOUND;
+    for event in &events {
+        loop {
+            let tracked = get(&http, &format!("{}/transfers/{}", server.url(), id(event))).await;
+            if tracked["status"] == "completed" {
+                assert_eq!(tracked["transfer_id"], id(&events[0]), "{tracked}");
+                break;
+            }
+            assert!(Instant::now() < end, "{tracked}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    let balances = world.ring.balances().await.unwrap();
+    assert_eq!((balances.held, balances.flying.len()), (200, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
