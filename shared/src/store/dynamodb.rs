@@ -345,10 +345,12 @@ fn transaction_put(table_name: &str, put: crate::store::Put) -> Result<TransactW
     item.extend(key_attributes(&put.key));
     let mut builder = Put::builder().table_name(table_name).set_item(Some(item));
     if let Some((condition, with)) = put.condition {
+        // DynamoDB refuses a map of values that is empty, where another engine may let it pass.
+        let with = (!with.is_empty()).then(|| values(with));
         builder = builder
             .condition_expression(condition)
             .set_expression_attribute_names(Some(table::aliases(&[condition])))
-            .set_expression_attribute_values(Some(values(with)));
+            .set_expression_attribute_values(with);
     }
     Ok(TransactWriteItem::builder().put(built(builder.build())?).build())
 }
