@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::types::{AttributeValue, Get, TransactGetItem};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -142,7 +143,7 @@ impl Ring {
             match request.send().await {
                 Ok(read) => return read.responses.unwrap().into_iter().map(|one| one.item.map(Item::from)).collect(),
                 // Another transaction was in the way, or the machine is busy.
-                Err(error) => println!("a snapshot is taken again: {error:?}"),
+                Err(error) => println!("a snapshot is taken again: {}", error.code().unwrap_or("no answer")),
             }
         }
         panic!("no snapshot could be taken")

@@ -373,3 +373,20 @@ fn write_units<'a>(capacities: impl IntoIterator<Item = Option<&'a ConsumedCapac
     let units = capacities.into_iter().flatten().filter_map(ConsumedCapacity::capacity_units);
     Consumed { write: units.sum(), read: 0.0 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_condition_without_values_is_sent_without_a_map_of_them() {
+        let put = |values| {
+            let condition = Some((table::JOURNAL_IF, values));
+            let item = HashMap::<String, serde_dynamo::AttributeValue>::new().into();
+            let put = crate::store::Put { key: Key::new("account/alice", "event#1"), item, condition };
+            transaction_put("leasebox", put).unwrap().put.unwrap()
+        };
+        assert_eq!(put(Vec::new()).expression_attribute_values, None);
+        assert!(put(vec![(":at", table::number(1))]).expression_attribute_values.is_some());
+    }
+}
