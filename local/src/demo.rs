@@ -65,7 +65,8 @@ pub enum DemoError {
 /// Plays it, and prints to `out`. `connect` reaches the database at an endpoint.
 ///
 /// # Errors
-/// When the database does not start, or when anything is not as it is to be shown.
+/// When the database does not start, or when anything is not as it is to be shown. It is none when the reader of `out` has
+/// had enough.
 pub async fn run(
     options: Options,
     connect: impl AsyncFn(&str) -> Connection,
@@ -81,5 +82,8 @@ pub async fn run(
         Play::Accounts => accounts::play(&Client::new(host), out).await,
     };
     backend.stop().await;
-    played
+    match played {
+        Err(DemoError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        played => played,
+    }
 }
