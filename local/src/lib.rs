@@ -12,11 +12,13 @@ pub mod consumer;
 pub mod data_dir;
 pub mod database;
 pub mod dead_letters;
+pub mod demo;
 pub mod feeding;
 #[cfg(test)]
 mod fixture;
 pub mod front;
 pub mod history;
+pub mod journal;
 pub mod lambda;
 pub mod operator;
 pub mod progress;
@@ -28,6 +30,7 @@ pub mod serve;
 pub mod shutdown;
 pub mod sqs;
 pub mod table;
+pub mod target_table;
 pub mod token;
 pub mod wakes;
 

@@ -1,10 +1,11 @@
 //! The command line of `leasebox`.
 
+use std::io::{BufWriter, stdout};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use local::connect::{Identity, config_of, connect};
-use local::{operator, sam, serve, shutdown};
+use local::{demo, journal, operator, sam, serve, shutdown};
 use shared::live::machine_time;
 use tracing_subscriber::EnvFilter;
 
@@ -24,6 +25,10 @@ enum Mode {
     Sam(sam::Options),
     /// Look after dead letters and what is stuck, on the table of a running server or any other.
     Operator(operator::Options),
+    /// Show, verify and replay what has happened to an entity, on the same tables.
+    Journal(journal::Options),
+    /// Play a demonstration, on a database in memory.
+    Demo(demo::Options),
 }
 
 #[tokio::main]
@@ -48,15 +53,18 @@ async fn run(arguments: Arguments, identity: Identity) -> Result<(), Box<dyn std
             tracing::error!(%error, "the signal to stop cannot be awaited");
         }
     };
+    let server = async |endpoint: &str| connect(endpoint, identity).await;
+    let any = async |endpoint: Option<&str>| config_of(endpoint, identity).await;
     match arguments.mode {
-        None => serve::run(arguments.serve, async |endpoint: &str| connect(endpoint, identity).await, stop).await?,
+        None => serve::run(arguments.serve, server, stop).await?,
         Some(Mode::Sam(options)) => {
             let clients = async |endpoint: &str| connect(endpoint, identity).await.clients;
             sam::run(options, clients, || machine_time().0, stop).await?;
         }
+        Some(Mode::Demo(options)) => demo::run(options, server, &mut stdout()).await?,
+        Some(Mode::Journal(options)) => journal::run(options, any, &mut BufWriter::new(stdout())).await?,
         Some(Mode::Operator(options)) => {
-            let connect = async |endpoint: Option<&str>| config_of(endpoint, identity).await;
-            let report = operator::run(options, connect).await?;
+            let report = operator::run(options, any).await?;
             print!("{}", report.text);
             if let Some(left) = report.left {
                 return Err(left.into());

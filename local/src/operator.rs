@@ -2,46 +2,29 @@
 
 mod print;
 
-use std::io;
-use std::path::PathBuf;
-
 use aws_config::SdkConfig;
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use shared::actors;
 use shared::envelope::{EntityId, Millis};
 use shared::host::Host;
 use shared::http::operator::{
     DeadLetterAnswer, DeadLetterPage, DeletedAnswer, RedriveAllAnswer, RedriveAnswer, ResumeAnswer, StuckAnswer,
     StuckPage, SweepAnswer,
 };
-use shared::limits::{self, Settings};
-use shared::live::{Clock, Live};
+use shared::limits;
 use shared::operator::dead_letters::LetterId;
 use shared::operator::place::Place;
 use shared::operator::resume::Head;
 use shared::operator::sweep::Swept;
 use shared::operator::{OperatorError, dead_letters, redrive, resume, stuck, sweep};
-use shared::push::Pushes;
-use shared::store::dynamodb::DynamoDb;
 
-use crate::data_dir;
+use crate::target_table::{TableOptions, TargetError, TargetTable};
 
 /// The options of `leasebox operator`.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The DynamoDB that has the table. Without it: the one of the development server that serves the data directory.
-    #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL_DYNAMODB", global = true)]
-    endpoint: Option<String>,
-    /// The data directory of the development server.
-    #[arg(long, value_name = "DIR", default_value = ".leasebox/data", global = true)]
-    data: PathBuf,
-    /// DynamoDB on AWS, with the credentials and the region of the environment or the profile.
-    #[arg(long, conflicts_with_all = ["endpoint", "data"], global = true)]
-    aws: bool,
-    /// The table's name.
-    #[arg(long, value_name = "NAME", default_value = "leasebox", global = true)]
-    table: String,
+    #[command(flatten)]
+    table: TableOptions,
     /// Print JSON, as the operator routes answer with.
     #[arg(long, global = true)]
     json: bool,
@@ -116,23 +99,8 @@ enum DeadLetters {
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     /// There is nothing to do it on.
-    #[error(
-        "no development server has served {}: {cause}; start one, pass --data with its directory, or pass --endpoint \
-         or --aws",
-        directory.display()
-    )]
-    NoEndpoint {
-        /// The data directory.
-        directory: PathBuf,
-        /// What the system said.
-        cause: io::Error,
-    },
-    /// The database did not answer.
-    #[error("{endpoint} did not answer; is its server running? To repeat the command is safe")]
-    NoAnswer {
-        /// Where it was asked.
-        endpoint: String,
-    },
+    #[error(transparent)]
+    Target(#[from] TargetError),
     /// It could not be done.
     #[error(transparent)]
     Operator(OperatorError),
@@ -149,22 +117,9 @@ pub struct Report {
 
 /// Does it. `connect` makes the SDK's configuration for an endpoint, or for AWS.
 pub async fn run(options: Options, connect: impl AsyncFn(Option<&str>) -> SdkConfig) -> Result<Report, CommandError> {
-    let endpoint = match (options.endpoint, options.aws) {
-        (_, true) => None,
-        (Some(endpoint), false) => Some(endpoint),
-        (None, false) => Some(data_dir::read_endpoint(&options.data).map_err(|cause| {
-            let directory = options.data.clone();
-            CommandError::NoEndpoint { directory, cause }
-        })?),
-    };
-    let config = connect(endpoint.as_deref()).await;
-    let store = DynamoDb::new(&config, &options.table);
-    let host = Live::new(store, actors::registry(), Settings::default(), Pushes::Nowhere, Clock::machine());
-    done(&host, options.command, options.json).await.map_err(|error| match error.is_transient() {
-        true => {
-            tracing::warn!(%error, "the database did not answer");
-            CommandError::NoAnswer { endpoint: endpoint.unwrap_or_else(|| "DynamoDB on AWS".to_owned()) }
-        }
+    let target = TargetTable::find(options.table, connect).await?;
+    done(&target.host, options.command, options.json).await.map_err(|error| match error.is_transient() {
+        true => target.no_answer(error).into(),
         false => CommandError::Operator(error),
     })
 }

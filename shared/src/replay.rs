@@ -3,18 +3,21 @@
 //! A replay holds one page at a time, however long the journal is.
 
 use serde_dynamo::AttributeValue::S;
+use serde_json::Value;
 
 use crate::envelope::{EntityId, Millis};
 use crate::host::Host;
 use crate::journal::{self, Entry};
+use crate::limits;
 use crate::mailbox::image::Mailbox;
-use crate::mailbox::{StepError, within};
+use crate::mailbox::{StepError, view, within};
 use crate::registry::{Kind, Stage, Unreadable};
+use crate::sourced::Snapshot;
 use crate::store::{Consistency, Page, Query, Store, StoreError, backoff};
 use crate::table;
 
 /// Journal items that one step of a replay reads. An item has up to 4 KB, and DynamoDB reads at most 1 MB at once.
-const STEP: usize = 250;
+pub const STEP: usize = 250;
 
 /// Why a replay came to no end.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +41,14 @@ pub enum ReplayError {
         /// How many there was time for.
         events: u64,
     },
+}
+
+impl ReplayError {
+    /// Whether the database did not answer: the same may succeed later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Step(StepError::Store(error)) if error.is_transient())
+    }
 }
 
 /// How far a replay goes.
@@ -64,6 +75,25 @@ pub struct Replayed {
     pub stage: Box<dyn Stage>,
     /// From how many events.
     pub version: u64,
+}
+
+impl Replayed {
+    /// What follows, as [`snapshot`] shows what is kept.
+    ///
+    /// # Errors
+    /// When it is no snapshot: the kind keeps no journal.
+    pub fn snapshot(&self, entity: &EntityId) -> Result<Snapshot<Value>, ReplayError> {
+        read_snapshot(entity, &*self.stage)
+    }
+}
+
+/// What came of verifying an entity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// The snapshot that was compared.
+    pub snapshot: Snapshot<Value>,
+    /// How it compares.
+    pub verdict: Verdict,
 }
 
 /// How a snapshot compares with what follows from its journal.
@@ -156,14 +186,70 @@ pub async fn verify<H: Host>(
     }
 }
 
-/// The events of up to `limit` items, from a version on, and where the next items begin.
-async fn items<H: Host>(
+/// Reads the snapshot of an entity, of a kind that keeps a journal, and verifies it; none when nothing was ever posted to
+/// the entity. `progress` is told how far it is, and how far it goes.
+///
+/// # Errors
+/// When the store fails, or the snapshot itself cannot be read.
+pub async fn verify_entity<H: Host>(
+    host: &H,
+    (kind, entity): (&Kind, &EntityId),
+    deadline: Millis,
+    mut progress: impl FnMut(u64, u64) + Send,
+) -> Result<Option<Verified>, ReplayError> {
+    let Some((image, snapshot)) = kept(host, (kind, entity)).await? else {
+        return Ok(None);
+    };
+    let version = snapshot.version;
+    let verdict = verify(host, kind, &image, version, deadline, |done| progress(done, version)).await?;
+    Ok(Some(Verified { snapshot, verdict }))
+}
+
+/// The snapshot of an entity, of a kind that keeps a journal; none when nothing was ever posted to the entity.
+///
+/// # Errors
+/// When the store fails, or the snapshot cannot be read.
+pub async fn snapshot<H: Host>(host: &H, of: (&Kind, &EntityId)) -> Result<Option<Snapshot<Value>>, ReplayError> {
+    Ok(kept(host, of).await?.map(|(_, snapshot)| snapshot))
+}
+
+/// The mailbox of an entity, and the snapshot in it.
+async fn kept<H: Host>(
+    host: &H,
+    (kind, entity): (&Kind, &EntityId),
+) -> Result<Option<(Mailbox, Snapshot<Value>)>, ReplayError> {
+    let Some(image) = view::mailbox(host, entity, Consistency::Strong).await? else {
+        return Ok(None);
+    };
+    let unreadable = |unreadable| ReplayError::Unreadable { entity: entity.clone(), unreadable };
+    let stage = kind.stage(image.stored()).map_err(unreadable)?;
+    let snapshot = read_snapshot(entity, &*stage)?;
+    Ok(Some((image, snapshot)))
+}
+
+fn read_snapshot(entity: &EntityId, stage: &dyn Stage) -> Result<Snapshot<Value>, ReplayError> {
+    let damaged = |what: String| {
+        let unreadable = Unreadable::Damaged(what);
+        ReplayError::Unreadable { entity: entity.clone(), unreadable }
+    };
+    let view = stage.view().map_err(|fault| damaged(fault.to_string()))?;
+    serde_json::from_value(view).map_err(|error| damaged(format!("it is no snapshot of a journal: {error}")))
+}
+
+/// The events of up to `limit` items, from a version on, and the version from which the next items go on. However far the
+/// deadline is, it takes no longer than the replay of a request may.
+///
+/// # Errors
+/// When the store fails for so long, or an item is damaged.
+pub async fn items<H: Host>(
     host: &H,
     entity: &EntityId,
     from: u64,
     limit: usize,
     deadline: Millis,
 ) -> Result<(Vec<Entry>, Option<u64>), StepError> {
+    // Who has all the time in the world is to be told, too, when the store is gone.
+    let deadline = deadline.min(host.now().plus(limits::REPLAY_MS));
     let sk = |version| S(table::journal_key(entity, version).sk);
     let query = Query {
         index: None,

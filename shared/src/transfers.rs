@@ -64,12 +64,19 @@ pub async fn find<H: Host>(host: &H, id: &TransferId, deadline: Millis) -> Resul
     let Some(image) = view::mailbox(host, &id.from, Consistency::Strong).await? else {
         return Ok(None);
     };
+    let standing = view::standing(&image, id.event);
+    let event = match &standing {
+        // It only repeated a key: what counts is the event that had the effect.
+        Some(Standing::Settled(Settled { event, replayed: true, .. })) => *event,
+        _ => id.event,
+    };
+    let id = &TransferId { from: id.from.clone(), event };
     if let Some(sent) = record::<H, Sent>(host, &id.from, id, deadline).await? {
         let progress = progress(host, id, &sent, deadline).await?;
         return Ok(Some(Tracked { transfer: Some(sent.transfer), progress }));
     }
     let tracked = |transfer, progress| Ok(Some(Tracked { transfer, progress }));
-    match view::standing(&image, id.event) {
+    match standing {
         Some(Standing::Queued { position }) => {
             let envelope = usize::try_from(position).ok().and_then(|index| image.queue.get(index));
             match envelope.and_then(|envelope| serde_json::from_str(&envelope.body).ok()) {

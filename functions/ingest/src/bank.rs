@@ -83,7 +83,15 @@ pub async fn transferred<H: Host>(
             let progress = transfers::wait(host, &transfer, until).await?;
             Ok(marked(answer(transfer, progress), replayed))
         }
-        Standing::Queued { .. } | Standing::Forgotten | Standing::Never => Ok(queued(posting, event)),
+        Standing::Forgotten => {
+            // It has left the queue, and only its records tell how it went on.
+            let id = TransferId { from: posting.entity.clone(), event };
+            match transfers::find(host, &id, deadline).await? {
+                Some(Tracked { transfer: Some(transfer), progress }) => Ok(answer(transfer, progress)),
+                _ => Err(Problem::unknown_transfer(&id.to_string())),
+            }
+        }
+        Standing::Queued { .. } | Standing::Never => Ok(queued(posting, event)),
     }
 }
 

@@ -9,9 +9,8 @@ use shared::http::problem::Problem;
 use shared::http::query::Query;
 use shared::http::routes::{Banking, Params};
 use shared::limits;
-use shared::mailbox::image::Mailbox;
 use shared::mailbox::view;
-use shared::replay::{self, Until};
+use shared::replay::{self, Until, Verified};
 use shared::sourced::Snapshot;
 use shared::store::Consistency;
 use shared::transfers;
@@ -27,7 +26,7 @@ pub async fn answer<H: Host>(host: &H, banking: Banking, params: &Params, query:
             let query = Query::read(query, &["version", "at"])?;
             let account = account()?;
             let snapshot = match (query.number("version")?, query.time("at")?) {
-                (None, None) => open(host, &account).await?.1,
+                (None, None) => open(host, &account).await?,
                 (Some(version), None) => at_version(host, &account, version).await?,
                 (None, Some(time)) => replayed(host, &account, Until::Time(time)).await?,
                 (Some(_), Some(_)) => return Err(Problem::invalid("`version` and `at` exclude each other")),
@@ -56,13 +55,13 @@ pub async fn answer<H: Host>(host: &H, banking: Banking, params: &Params, query:
     }
 }
 
-/// An account that is open, with its mailbox.
-async fn open<H: Host>(host: &H, account: &EntityId) -> Result<(Mailbox, Snapshot<State>), Problem> {
+/// An account that is open.
+async fn open<H: Host>(host: &H, account: &EntityId) -> Result<Snapshot<State>, Problem> {
     let refused = || Problem::rejected(not_open(account.id()));
     let image = view::mailbox(host, account, Consistency::Strong).await?.ok_or_else(refused)?;
     let snapshot = read(account, crate::state(host, &image)?)?;
     match snapshot.state.owner {
-        Some(_) => Ok((image, snapshot)),
+        Some(_) => Ok(snapshot),
         None => Err(refused()),
     }
 }
@@ -80,7 +79,7 @@ fn read(account: &EntityId, view: serde_json::Value) -> Result<Snapshot<State>, 
 }
 
 async fn at_version<H: Host>(host: &H, account: &EntityId, version: u64) -> Result<Snapshot<State>, Problem> {
-    let (_, now) = open(host, account).await?;
+    let now = open(host, account).await?;
     if version > now.version {
         return Err(Problem::unknown_version(version, now.version));
     }
@@ -105,10 +104,14 @@ async fn events<H: Host>(host: &H, account: &EntityId, query: &Query) -> Result<
 }
 
 async fn verify<H: Host>(host: &H, account: &EntityId) -> Result<Answer, Problem> {
-    let (image, Snapshot { version, .. }) = open(host, account).await?;
     let kind = crate::known(host, KIND)?;
-    let verdict = replay::verify(host, kind, &image, version, deadline(host), |_| {}).await?;
-    Ok(Answer::json(200, &VerifyAnswer::new(account.id(), version, verdict)))
+    match replay::verify_entity(host, (kind, account), deadline(host), |_, _| {}).await? {
+        // The first event of an account is that it was opened.
+        Some(Verified { snapshot: Snapshot { version, .. }, verdict }) if version > 0 => {
+            Ok(Answer::json(200, &VerifyAnswer::new(account.id(), version, verdict)))
+        }
+        _ => Err(Problem::rejected(not_open(account.id()))),
+    }
 }
 
 fn deadline<H: Host>(host: &H) -> Millis {

@@ -4,11 +4,15 @@
 
 mod gate;
 mod increment;
+mod ring;
 mod server;
 
+mod demo;
 mod hang_up;
+mod journal;
 mod kill;
 mod operator;
 mod queue;
 mod restart;
+mod transfers;
 mod two_servers;

@@ -269,3 +269,10 @@ pub fn rfc3339(at: Millis) -> String {
     let at = OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     at.format(&Rfc3339).unwrap_or_default()
 }
+
+/// Reads a point in time of the form of RFC 3339, to the millisecond; none when it is of another form, or before 1970.
+#[must_use]
+pub fn read_rfc3339(text: &str) -> Option<Millis> {
+    let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    u64::try_from(time.unix_timestamp_nanos().div_euclid(1_000_000)).ok().map(Millis)
+}

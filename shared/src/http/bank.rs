@@ -91,6 +91,12 @@ pub struct AccountEvent {
     pub payload: Map<String, Value>,
 }
 
+impl From<Entry> for AccountEvent {
+    fn from(Entry { version, r#type, schema, at, cause, payload }: Entry) -> Self {
+        Self { version, r#type, schema, time: rfc3339(at), event_id: cause.to_string(), payload }
+    }
+}
+
 /// One page of an account's journal.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AccountEvents {
@@ -107,15 +113,7 @@ impl AccountEvents {
     /// A page of a journal.
     #[must_use]
     pub fn new(id: &str, entries: Vec<Entry>, next: Option<u64>) -> Self {
-        let event = |Entry { version, r#type, schema, at, cause, payload }| AccountEvent {
-            version,
-            r#type,
-            schema,
-            time: rfc3339(at),
-            event_id: cause.to_string(),
-            payload,
-        };
-        Self { account_id: id.to_owned(), items: entries.into_iter().map(event).collect(), next }
+        Self { account_id: id.to_owned(), items: entries.into_iter().map(AccountEvent::from).collect(), next }
     }
 }
 
@@ -203,6 +201,8 @@ impl TransferAnswer {
             Progress::Refunding(rejection) => (TransferStatus::Refunding, Some(rejection), None),
             Progress::Refunded(rejection) => (TransferStatus::Refunded, Some(rejection), None),
         };
+        // Of posts that repeat one another's key one counts, and has given the transfer its id.
+        let id = transfer.as_ref().map_or(id, |transfer| &transfer.id).clone();
         let (to, amount) = transfer.map(|transfer| (transfer.to, transfer.amount)).unzip();
         // A rejection consists of what JSON can hold.
         let rejection = rejection.and_then(|rejection| serde_json::to_value(rejection).ok());
@@ -216,8 +216,10 @@ impl Problem {
     #[must_use]
     pub fn unknown_transfer(id: &str) -> Self {
         let id: String = id.chars().take(200).collect();
-        let detail =
-            format!("there is no transfer {id}, or it was refused and nobody remembers why; nothing has moved");
+        let detail = format!(
+            "nothing has moved under the id {id}: there is no such transfer, or it was refused and nobody remembers why, or \
+             it repeated an Idempotency-Key, and posting that once more answers with the transfer that it stands for"
+        );
         Self::new("unknown-transfer", 404, "There is no such transfer", detail)
     }
 

@@ -1,9 +1,7 @@
 //! The parameters of a query: each known, and given once.
 
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-
 use crate::envelope::Millis;
+use crate::http::answer::read_rfc3339;
 use crate::http::problem::Problem;
 use crate::limits;
 
@@ -73,10 +71,9 @@ impl Query {
     pub fn time(&self, name: &str) -> Result<Option<Millis>, Problem> {
         let time = |text: &str| {
             // A `+` that was not encoded arrives as a space, and no other space can be in such a time.
-            let parsed = OffsetDateTime::parse(&text.replace(' ', "+"), &Rfc3339).ok();
-            let millis = parsed.and_then(|time| u64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok());
+            let millis = read_rfc3339(&text.replace(' ', "+"));
             let wrong = || Problem::invalid(format!("`{name}` takes a time of RFC 3339, such as 2026-11-21T12:00:00Z"));
-            millis.map(Millis).ok_or_else(wrong)
+            millis.ok_or_else(wrong)
         };
         self.get(name).map(time).transpose()
     }

@@ -266,6 +266,7 @@ fn classify<E: ProvideErrorMetadata + std::error::Error + 'static>(error: &SdkEr
         | "ReplicatedWriteConflictException"
         | "IdempotentParameterMismatchException" => StoreError::Conflict(text),
         "ValidationException" => StoreError::Refused(text),
+        "ResourceNotFoundException" => StoreError::Invalid("there is no such table".to_owned()),
         _ if service.raw().status().is_client_error() => StoreError::Invalid(text),
         _ => StoreError::Unknown(text),
     }
@@ -344,10 +345,12 @@ fn transaction_put(table_name: &str, put: crate::store::Put) -> Result<TransactW
     item.extend(key_attributes(&put.key));
     let mut builder = Put::builder().table_name(table_name).set_item(Some(item));
     if let Some((condition, with)) = put.condition {
+        // DynamoDB refuses a map of values that is empty, where another engine may let it pass.
+        let with = (!with.is_empty()).then(|| values(with));
         builder = builder
             .condition_expression(condition)
             .set_expression_attribute_names(Some(table::aliases(&[condition])))
-            .set_expression_attribute_values(Some(values(with)));
+            .set_expression_attribute_values(with);
     }
     Ok(TransactWriteItem::builder().put(built(builder.build())?).build())
 }
@@ -369,4 +372,21 @@ fn read_units(capacity: Option<&ConsumedCapacity>) -> Consumed {
 fn write_units<'a>(capacities: impl IntoIterator<Item = Option<&'a ConsumedCapacity>>) -> Consumed {
     let units = capacities.into_iter().flatten().filter_map(ConsumedCapacity::capacity_units);
     Consumed { write: units.sum(), read: 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_condition_without_values_is_sent_without_a_map_of_them() {
+        let put = |values| {
+            let condition = Some((table::JOURNAL_IF, values));
+            let item = HashMap::<String, serde_dynamo::AttributeValue>::new().into();
+            let put = crate::store::Put { key: Key::new("account/alice", "event#1"), item, condition };
+            transaction_put("leasebox", put).unwrap().put.unwrap()
+        };
+        assert_eq!(put(Vec::new()).expression_attribute_values, None);
+        assert!(put(vec![(":at", table::number(1))]).expression_attribute_values.is_some());
+    }
 }
