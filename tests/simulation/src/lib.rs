@@ -10,6 +10,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub mod actor;
+pub mod audit;
 pub mod campaign;
 pub mod client;
 pub mod command;
@@ -18,6 +19,7 @@ pub mod fault;
 pub mod fleet;
 pub mod history;
 pub mod host;
+pub mod journaled;
 pub mod mutant;
 pub mod oracle;
 pub mod run;
