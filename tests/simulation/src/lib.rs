@@ -4,8 +4,9 @@
 //! One run is one seed, and the same seed is the same run. [`run`] plays it: clients ([`client`]) send requests to
 //! processes ([`host`], [`sdk`]) that share a table ([`table`], which executes the very expressions that production
 //! sends, [`expression`]), while faults ([`fault`]) strike at every step. The [`oracle`] judges every write and every
-//! answer, and the whole when it has come to rest; [`history`] asks whether what clients saw has one order. [`mutant`]
-//! plants bugs, because tests that find none prove nothing.
+//! answer, and the whole when it has come to rest; [`audit`] replays journals by the shipped code, meanwhile and in the
+//! end; [`history`] asks whether what clients saw has one order. [`mutant`] plants bugs, because tests that find none
+//! prove nothing.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
