@@ -9,7 +9,8 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use serde_dynamo::{AttributeValue, Item};
 use shared::host::Host;
-use shared::store::{Consistency, Key, Put, Store, StoreError, Transaction, Update, Values, Written};
+use shared::store::{Consistency, Key, Page, Put, Query, Store, StoreError, Transaction, Update, Values, Written};
+use shared::table;
 use simulation::table::{Rejected, Table};
 
 use crate::world::World;
@@ -222,6 +223,25 @@ impl Draw {
         let puts = puts.collect();
         Transaction { update, puts, deletes: Vec::new(), token: format!("{:024x}", self.chance.random::<u64>()) }
     }
+
+    /// A query of the items of one entity, in each form that the protocol has.
+    fn query(&mut self) -> Query {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let pk = (":pk", text(self.pick(&["log/one", "log/one", "log/two"])));
+        let (condition, values) = if self.often(40) {
+            let prefix = self.pick(&["data#", "receipt#", "m", "x"]);
+            (table::LIST_ITEMS, vec![pk, (":prefix", text(prefix))])
+        } else {
+            let mut bounds: [&str; 2] =
+                [0; 2].map(|_| self.pick(&["a", "data#1", "data#15", "data#2", "mailbox", "receipt#0", "z"]));
+            if self.often(90) {
+                bounds.sort_unstable();
+            }
+            (table::LIST_BETWEEN, vec![pk, (":from", text(bounds[0])), (":to", text(bounds[1]))])
+        };
+        let limit = self.chance.random_range(1..7);
+        Query { index: None, consistency: Consistency::Strong, condition, values, after: None, limit }
+    }
 }
 
 /// An item in a form that can be compared: sets have no order.
@@ -268,6 +288,25 @@ async fn same_items(world: &World, table: &Table) {
     }
 }
 
+/// Both bring the same pages to whoever asks until the last one; says how many there were.
+async fn same_pages(world: &World, table: &Table, mut query: Query) -> usize {
+    let items = |page: &Page| page.items.iter().cloned().map(plain).collect::<Vec<_>>();
+    for pages in 0.. {
+        let (real, simulated) = match (world.host.store().query(query.clone()).await, table.query(&query)) {
+            (Ok(real), Ok(simulated)) => (real, simulated),
+            (Err(StoreError::Invalid(_) | StoreError::Refused(_)), Err(_)) => return pages,
+            (real, simulated) => panic!("{query:?}: {real:?}, and simulated {simulated:?}"),
+        };
+        assert_eq!(items(&simulated), items(&real), "{query:?}");
+        assert_eq!(simulated.last.map(plain), real.last.clone().map(plain), "{query:?}");
+        if real.last.is_none() {
+            return pages + 1;
+        }
+        query.after = real.last;
+    }
+    unreachable!("there are few items")
+}
+
 #[tokio::test]
 async fn the_simulated_table_is_a_real_one() {
     let seed = std::env::var("LEASEBOX_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
@@ -276,7 +315,11 @@ async fn the_simulated_table_is_a_real_one() {
     let mut table = Table::default();
     let mut draw = Draw { chance: StdRng::seed_from_u64(seed), values: Values::new() };
     let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut pages = 0;
     for request in 0..REQUESTS {
+        if draw.often(20) {
+            pages += same_pages(&world, &table, draw.query()).await;
+        }
         let (expected, got, asked) = if draw.often(15) {
             let transaction = draw.transaction();
             let real = real(world.host.store().transact(transaction.clone()).await);
@@ -299,7 +342,8 @@ async fn the_simulated_table_is_a_real_one() {
         }
     }
     same_items(&world, &table).await;
-    println!("{counts:?}");
+    println!("{counts:?}, {pages} pages");
+    assert!(pages > 150, "{pages}");
     // Each of them is common, so that the comparison means something.
     for outcome in ["applied", "refused", "invalid"] {
         assert!(counts.get(outcome).copied().unwrap_or_default() > 50, "{counts:?}");

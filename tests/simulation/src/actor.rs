@@ -1,5 +1,5 @@
 //! The actor of the simulation: it remembers the token of every command that it applied, in order, so that nothing
-//! lost, repeated or reordered stays unseen. One kind for each poison policy.
+//! lost, repeated or reordered stays unseen. One kind for each poison policy; [`crate::journaled`] is one more.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -9,6 +9,8 @@ use serde_json::json;
 use shared::actor::{Actor, Event, Fault, Poison, Rejection, Turn};
 use shared::envelope::EntityId;
 use shared::registry::{Kind, Registry};
+
+use crate::journaled::Journaled;
 
 /// A log under a poison policy.
 #[derive(Debug)]
@@ -60,6 +62,8 @@ pub struct State {
 pub enum Manner {
     /// It is applied.
     Applied,
+    /// It is accepted, and changes nothing.
+    Idle,
     /// The rules refuse it.
     Refused,
     /// It ends in a fault.
@@ -75,6 +79,12 @@ impl Manner {
     #[must_use]
     pub fn is_poison(self) -> bool {
         matches!(self, Self::Faulty | Self::Panicking | Self::Deadly)
+    }
+
+    /// Whether it is answered, and leaves no trace.
+    #[must_use]
+    pub fn is_void(self) -> bool {
+        matches!(self, Self::Idle | Self::Refused)
     }
 }
 
@@ -115,13 +125,20 @@ impl Add {
     pub fn told(&self) -> Vec<(EntityId, u64)> {
         self.tell.iter().zip(1..).map(|(to, index)| (to.clone(), EFFECTS + self.token * TELLS + index)).collect()
     }
+
+    /// The same as commands.
+    pub fn told_commands(&self) -> impl Iterator<Item = (EntityId, Command)> {
+        let command = |token| Add { token, manner: Manner::Applied, tell: Vec::new(), file: None, push: false };
+        self.told().into_iter().map(move |(to, token)| (to, Command::Add(command(token))))
+    }
 }
 
 /// The answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reply {
-    /// The command's place in the log, from 1.
-    pub place: u64,
+    /// The command's place in the log, from 1; none when it changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<u64>,
 }
 
 thread_local! {
@@ -150,30 +167,43 @@ impl<P: Policy> Actor for Log<P> {
     type Command = Command;
     type Reply = Reply;
 
-    #[expect(clippy::panic, reason = "what an actor's panic does is what is simulated")]
     fn handle(state: &State, event: &Event<'_, Command>) -> Result<Turn<Self>, Fault> {
         let Command::Add(add) = &event.command;
         match add.manner {
             Manner::Applied => applied(state, add),
-            Manner::Refused => Ok(Turn::reject(Rejection::new("refused", 409, "the simulation wanted it"))),
+            Manner::Idle => Ok(Turn::reply(state.clone(), Reply { place: None })),
             Manner::Faulty => Err(Fault::new("the simulation wanted a fault")),
-            Manner::Panicking => std::panic::panic_any(PANIC),
-            Manner::Deadly => {
-                DYING.set(true);
-                Err(Fault::new("nobody will ever read this"))
-            }
+            Manner::Refused | Manner::Panicking | Manner::Deadly => refuse(add.manner).map(Turn::reject),
         }
+    }
+}
+
+/// Ends a command that is not accepted.
+///
+/// # Errors
+/// When its process dies of it: nobody reads why.
+///
+/// # Panics
+/// When it is to.
+#[expect(clippy::panic, reason = "what an actor's panic does is what is simulated")]
+pub fn refuse(manner: Manner) -> Result<Rejection, Fault> {
+    match manner {
+        Manner::Panicking => std::panic::panic_any(PANIC),
+        Manner::Deadly => {
+            DYING.set(true);
+            Err(Fault::new("nobody will ever read this"))
+        }
+        _ => Ok(Rejection::new("refused", 409, "the simulation wanted it")),
     }
 }
 
 fn applied<P: Policy>(state: &State, add: &Add) -> Result<Turn<Log<P>>, Fault> {
     let mut state = state.clone();
     state.entries.push(add.token);
-    let place = state.entries.len() as u64;
+    let place = Some(state.entries.len() as u64);
     let mut turn = Turn::reply(state, Reply { place });
-    for (to, token) in add.told() {
-        let told = Add { token, manner: Manner::Applied, tell: Vec::new(), file: None, push: false };
-        turn = turn.post::<Log<Parks>>(&to, &Command::Add(told))?;
+    for (to, told) in add.told_commands() {
+        turn = turn.post::<Log<Parks>>(&to, &told)?;
     }
     if let Some(name) = &add.file {
         turn = turn.record(name, &json!({"token": add.token}), None)?;
@@ -187,5 +217,6 @@ fn applied<P: Policy>(state: &State, add: &Add) -> Result<Turn<Log<P>>, Fault> {
 /// The kinds of the simulation.
 #[must_use]
 pub fn registry() -> Registry {
-    Registry::new([Kind::of::<Log<Parks>>(), Kind::of::<Log<Skips>>(), Kind::of::<Log<Blocks>>()])
+    let logs = [Kind::of::<Log<Parks>>(), Kind::of::<Log<Skips>>(), Kind::of::<Log<Blocks>>()];
+    Registry::new(logs.into_iter().chain([Kind::of::<Journaled>()]))
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 use shared::envelope::EntityId;
 
 use crate::actor::{Add, Command, Manner};
+use crate::audit;
 use crate::fault::Fault;
 use crate::fleet::{Fleet, Reply};
 use crate::history::Asked;
@@ -84,7 +85,7 @@ fn manner(world: &World, cast: &Cast) -> Manner {
     if !world.happens(cast.poison) {
         return Manner::Applied;
     }
-    pick(world, &[Manner::Refused, Manner::Faulty, Manner::Panicking]).copied().unwrap_or(Manner::Refused)
+    pick(world, &[Manner::Idle, Manner::Refused, Manner::Faulty, Manner::Panicking]).copied().unwrap_or(Manner::Refused)
 }
 
 impl Post {
@@ -241,11 +242,15 @@ async fn read(world: &World, fleet: &Fleet, cast: &Cast) {
     let Some(entity) = pick(world, &cast.entities) else {
         return;
     };
+    if audit::has_journal(entity) && world.happens(50) {
+        audit::begin(world, entity);
+    }
     let from = world.now();
     let Some(reply) = fleet.call(Method::GET, &format!("/entities/{entity}"), &[], String::new()).await else {
         return;
     };
-    let entries = reply.body.pointer("/state/entries").and_then(Value::as_array).map(|entries| entries.len() as u64);
+    let entries = reply.body.pointer("/state/entries").or_else(|| reply.body.pointer("/state/state/entries"));
+    let entries = entries.and_then(Value::as_array).map(|entries| entries.len() as u64);
     let length = match reply.status {
         200 => entries.unwrap_or_default(),
         404 => 0,

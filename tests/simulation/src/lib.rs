@@ -4,12 +4,14 @@
 //! One run is one seed, and the same seed is the same run. [`run`] plays it: clients ([`client`]) send requests to
 //! processes ([`host`], [`sdk`]) that share a table ([`table`], which executes the very expressions that production
 //! sends, [`expression`]), while faults ([`fault`]) strike at every step. The [`oracle`] judges every write and every
-//! answer, and the whole when it has come to rest; [`history`] asks whether what clients saw has one order. [`mutant`]
-//! plants bugs, because tests that find none prove nothing.
+//! answer, and the whole when it has come to rest; [`audit`] replays journals by the shipped code, meanwhile and in the
+//! end; [`history`] asks whether what clients saw has one order. [`mutant`] plants bugs, because tests that find none
+//! prove nothing.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub mod actor;
+pub mod audit;
 pub mod campaign;
 pub mod client;
 pub mod command;
@@ -18,6 +20,7 @@ pub mod fault;
 pub mod fleet;
 pub mod history;
 pub mod host;
+pub mod journaled;
 pub mod mutant;
 pub mod oracle;
 pub mod run;

@@ -1,8 +1,9 @@
 //! Planted bugs: the protocol with one of its rules taken away. A simulation that does not notice proves nothing.
 //!
 //! Most rules are conditions of writes, so a bug is planted between the shipped code and the database, in the text of
-//! the expressions. Not among them is the condition of a receipt, which no run can tell from its absence: the fence of
-//! the commit that it is written with already keeps a second one away. Those that lie in the code itself are patches, in `mutants/`, which `.ci/mutants` applies.
+//! the expressions. Not among them are the conditions of a receipt and of a journal's item, which no run can tell from
+//! their absence: the fence of the commit that they are written with already keeps a second one away. Those that lie in
+//! the code itself are patches, in `mutants/`, which `.ci/mutants` applies.
 
 use std::borrow::Cow;
 use std::sync::Arc;

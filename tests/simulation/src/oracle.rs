@@ -3,6 +3,7 @@
 
 mod commit;
 mod image;
+mod journal;
 mod rest;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -69,6 +70,8 @@ struct Truth {
     files: BTreeMap<String, u64>,
     /// Effects that the present write must commit.
     told: Vec<(String, u64)>,
+    /// Commands that the present write applied, whose events it must have.
+    causes: Vec<journal::Cause>,
     /// Effects that were given up.
     undelivered: HashSet<u64>,
 }
@@ -90,7 +93,11 @@ impl Oracle {
             _ => None,
         });
         let records: Vec<&Wrote> = wrote.iter().filter(|wrote| wrote.key.sk != table::MAILBOX).collect();
-        let finding = records.iter().try_for_each(|record| Self::check_receipt(record)).and_then(|()| match mailbox {
+        let once = |record: &&Wrote| {
+            Self::check_receipt(record)?;
+            journal::written_once(record, mailbox)
+        };
+        let finding = records.iter().try_for_each(once).and_then(|()| match mailbox {
             Some(mailbox) => self.check_mailbox(mailbox, me, &records),
             None => Ok(()),
         });

@@ -9,9 +9,11 @@ use shared::envelope::EntityId;
 use shared::registry::Registry;
 
 use crate::actor::was_dying;
+use crate::audit;
 use crate::client::{Cast, check_event, replay, session};
 use crate::fault::{Fault, Tally};
 use crate::fleet::Fleet;
+use crate::journaled;
 use crate::lock;
 use crate::mutant::Mutant;
 use crate::oracle;
@@ -88,6 +90,11 @@ impl Runner {
         self.until_rest();
         self.judge();
         self.look_back(&fleet);
+        cast.entities
+            .iter()
+            .filter(|entity| audit::has_journal(entity))
+            .for_each(|entity| audit::begin(&world, entity));
+        self.until_rest();
     }
 
     fn judge(&self) {
@@ -230,7 +237,7 @@ fn calm(world: &World) {
 }
 
 fn cast(world: &World) -> Cast {
-    let kinds = ["log", "log", "log", "skipper", "blocker"];
+    let kinds = ["log", "log", "log", "skipper", "blocker", journaled::KIND, journaled::KIND];
     let count = 1 + world.below(3);
     let entity = |index: u64| {
         let kind = kinds.get(usize::try_from(world.below(kinds.len() as u64)).unwrap_or_default());

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_dynamo::{AttributeValue, Item};
 use shared::limits::ITEM_BYTES;
 use shared::store::{Consumed, Delete, Key, Page, Put, Query, Transaction, Update};
-use shared::table::value_bytes;
+use shared::table::{self, value_bytes};
 
 use crate::expression::condition::read as read_condition;
 use crate::expression::update::read as read_changes;
@@ -18,6 +18,8 @@ use crate::expression::{Attributes, Bound, Change, Condition, Invalid, apply, ho
 const TOKEN_MS: u64 = 10 * 60 * 1000;
 /// Former versions that are kept of an item.
 const PAST: usize = 6;
+/// Where a page ends although more was asked for, in bytes: far sooner than in DynamoDB, so that it is common.
+const PAGE_BYTES: usize = 16 * 1024;
 
 /// A version of an item.
 pub type Version = Option<Arc<Attributes>>;
@@ -93,8 +95,11 @@ impl Table {
 
     /// Every key that starts with this prefix and has an item.
     pub fn keys<'a>(&'a self, pk: &'a str, prefix: &'a str) -> impl Iterator<Item = (&'a Key, &'a Arc<Attributes>)> {
-        let there = self.items.iter().filter_map(|(key, versions)| Some((key, versions.now.as_ref()?)));
-        there.filter(move |(key, _)| key.pk == pk && key.sk.starts_with(prefix))
+        self.from(Key::new(pk, prefix)).take_while(move |(key, _)| key.pk == pk && key.sk.starts_with(prefix))
+    }
+
+    fn from(&self, first: Key) -> impl Iterator<Item = (&Key, &Arc<Attributes>)> {
+        self.items.range(first..).filter_map(|(key, versions)| Some((key, versions.now.as_ref()?)))
     }
 
     /// Updates one item if its condition holds.
@@ -172,23 +177,43 @@ impl Table {
             (is_it && behind).then(|| keys_only(key, kind))
         };
         let items: Vec<Item> = self.items.iter().filter_map(of_kind).take(request.limit + 1).collect();
-        Ok(page(items, request.limit, Item::clone))
+        Ok(page(items, request.limit))
     }
 
     fn query_items(&self, request: &Query) -> Result<Page, Invalid> {
         let text = |name: &str| match request.values.iter().find(|(other, _)| *other == name) {
             Some((_, AttributeValue::S(text))) => Ok(text.as_str()),
-            _ => Err(Invalid::new("an entity's items are asked for by its key and what their sort keys begin with")),
+            _ => Err(Invalid::new(format!("an entity's items are asked for by texts, and {name} is none"))),
         };
+        let pk = text(":pk")?;
+        let (from, to) = match request.condition {
+            table::LIST_ITEMS => (text(":prefix")?, None),
+            table::LIST_BETWEEN => (text(":from")?, Some(text(":to")?)),
+            condition => return Err(Invalid::new(format!("{condition} is no condition of the protocol's"))),
+        };
+        if to.is_some_and(|to| to < from) {
+            return Err(Invalid::new("BETWEEN wants the greater bound last"));
+        }
+        let asked = |key: &Key| key.pk == pk && to.map_or_else(|| key.sk.starts_with(from), |to| *key.sk <= *to);
         let after = request.after.as_ref().and_then(|key| key.get("sk").cloned());
         let behind = |key: &Key| !matches!(&after, Some(AttributeValue::S(after)) if key.sk <= *after);
-        let there = self.keys(text(":pk")?, text(":prefix")?).filter(|(key, _)| behind(key));
-        let items = there.map(|(_, attributes)| item(attributes)).take(request.limit + 1).collect();
+        let there = self.from(Key::new(pk, from)).take_while(|(key, _)| asked(key)).filter(|(key, _)| behind(key));
+        let mut room = PAGE_BYTES;
+        // The first item that goes over the page's end is still on it.
+        let on_page = there.take_while(|(_, attributes)| {
+            let fits = room > 0;
+            room = room.saturating_sub(bytes(attributes));
+            fits
+        });
+        let items: Vec<Item> = on_page.map(|(_, attributes)| item(attributes)).take(request.limit).collect();
         let key_of = |item: &Item| {
             let named = |name: &str| Some((name.to_owned(), item.get(name)?.clone()));
             ["pk", "sk"].into_iter().filter_map(named).collect::<Attributes>().into()
         };
-        Ok(page(items, request.limit, key_of))
+        // Who stops at a limit does not look whether there is more behind it.
+        let stopped = items.len() == request.limit || room == 0;
+        let last = if stopped { items.last().map(key_of) } else { None };
+        Ok(Page { items, last, consumed: Consumed { write: 0.0, read: 0.5 } })
     }
 
     fn prepare_delete(&mut self, request: &Delete) -> Result<(Wrote, f64), Rejected> {
@@ -284,10 +309,10 @@ fn remembered<T>(
 }
 
 /// The first `limit` of these items, and where the next page starts if there are more.
-fn page(mut items: Vec<Item>, limit: usize, key_of: impl Fn(&Item) -> Item) -> Page {
+fn page(mut items: Vec<Item>, limit: usize) -> Page {
     let more = items.len() > limit;
     items.truncate(limit);
-    let last = if more { items.last().map(key_of) } else { None };
+    let last = if more { items.last().cloned() } else { None };
     Page { items, last, consumed: Consumed { write: 0.0, read: 0.5 } }
 }
 

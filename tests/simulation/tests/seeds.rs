@@ -44,6 +44,6 @@ fn noticed(mutant: Mutant, within: u64) {
 fn planted_bugs_are_noticed() {
     let rare = [Mutant::OwnerPerProcess, Mutant::ReplaceBlindly];
     for mutant in Mutant::ALL.iter().filter(|mutant| !rare.contains(mutant)) {
-        noticed(*mutant, 1_000);
+        noticed(*mutant, 2_000);
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::actor::Manner;
 use crate::oracle::image::{Image, Letter, letter};
+use crate::oracle::journal;
 use crate::oracle::{Finding, Oracle, Truth};
 use crate::table::Wrote;
 
@@ -17,7 +18,8 @@ impl Oracle {
         let finding = bookkeeping(old, new)
             .and_then(|()| fenced(old, new, me))
             .and_then(|()| self.queue(&mut truth, &pk, (old, new), records))
-            .and_then(|()| self.outbox(&mut truth, &pk, (old, new), records));
+            .and_then(|()| self.outbox(&mut truth, &pk, (old, new), records))
+            .and_then(|()| journal::added(&mut truth, &pk, (old, new), records));
         self.entities.insert(pk, truth);
         finding
     }
@@ -72,7 +74,7 @@ impl Oracle {
             let add = &letter.add;
             if added.peek() == Some(&add.token) {
                 added.next();
-                truth.apply(&letter)?;
+                truth.apply(sequence, &letter)?;
             } else if dead {
                 truth.bury(sequence, &letter)?;
             } else if !truth.is_settled(&letter) {
@@ -119,7 +121,7 @@ impl Oracle {
 }
 
 impl Truth {
-    fn apply(&mut self, letter: &Letter) -> Finding {
+    fn apply(&mut self, sequence: u64, letter: &Letter) -> Finding {
         let add = &letter.add;
         if self.applied.contains(&add.token) {
             return Err(format!("{} was applied twice", add.token));
@@ -131,6 +133,7 @@ impl Truth {
             return Err(format!("{} was applied although it is {:?}", add.token, add.manner));
         }
         self.applied.push(add.token);
+        self.causes.push(journal::Cause::of(sequence, letter));
         self.told.extend(add.told().into_iter().map(|(to, token)| (to.to_string(), token)));
         if let Some(file) = &add.file {
             self.files.insert(file.clone(), add.token);
@@ -152,11 +155,11 @@ impl Truth {
         Ok(())
     }
 
-    /// Whether an envelope may leave without an effect: it is refused by the rules, or repeats a key.
+    /// Whether an envelope may leave without an effect: it changes nothing, is refused by the rules, or repeats a key.
     fn is_settled(&self, letter: &Letter) -> bool {
         let token = letter.add.token;
         let repeated = letter.key.is_some() && (self.applied.contains(&token) || self.dead.contains(&token));
-        repeated || letter.add.manner == Manner::Refused
+        repeated || letter.add.manner.is_void()
     }
 }
 

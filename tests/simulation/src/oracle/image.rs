@@ -42,9 +42,14 @@ impl<'a> Image<'a> {
         }
     }
 
+    /// What was applied: a state lies in the item as it is, or in its snapshot.
     pub fn entries(self) -> Vec<u64> {
-        let Some(AttributeValue::M(state)) = self.get("state") else {
+        let Some(AttributeValue::M(stored)) = self.get("state") else {
             return Vec::new();
+        };
+        let state = match stored.get("state") {
+            Some(AttributeValue::M(state)) => state,
+            _ => stored,
         };
         match state.get("entries") {
             Some(AttributeValue::L(entries)) => {

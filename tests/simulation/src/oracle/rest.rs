@@ -7,7 +7,7 @@ use shared::store::Key;
 use shared::table;
 
 use crate::oracle::image::{Image, letter};
-use crate::oracle::{Finding, Oracle, Truth};
+use crate::oracle::{Finding, Oracle, Truth, journal};
 use crate::table::Table;
 
 /// Judges a world that has come to rest.
@@ -23,6 +23,7 @@ pub fn at_rest(oracle: &Oracle, table: &Table) -> Finding {
             return Err(format!("{pk} holds {:?}, applied were {:?}", image.entries(), truth.applied));
         }
         files(pk, truth, table)?;
+        journal::whole(pk, image, table)?;
         oracle.commands(pk, truth, image)?;
         oracle.received(pk, truth, image, table)?;
     }
@@ -71,8 +72,7 @@ impl Oracle {
         for (token, sent) in sent {
             let applied = truth.has(*token);
             let kept = applied || truth.dead.contains(token) || queued.contains(token);
-            let refused = sent.manner == crate::actor::Manner::Refused;
-            if sent.acknowledged && !kept && !(refused && truth.stored.contains(token)) {
+            if sent.acknowledged && !kept && !(sent.manner.is_void() && truth.stored.contains(token)) {
                 return Err(format!("{token} was acknowledged and is lost"));
             }
             if sent.refused && truth.stored.contains(token) {
