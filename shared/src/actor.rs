@@ -141,7 +141,7 @@ impl<A: Actor> Turn<A> {
     /// Also pushes a message to a connection, after the commit and as best effort: it may be lost, never repeated.
     #[must_use]
     pub fn push(mut self, connection: &str, message: &Value) -> Self {
-        self.effects.push(Effect::Push { connection: connection.to_owned(), message: message.to_string() });
+        self.effects.push(Effect::push(connection, message));
         self
     }
 }
@@ -183,6 +183,10 @@ impl Effect {
     pub(crate) fn record<T: Serialize>(name: &str, record: &T, expires: Option<Millis>) -> Result<Self, Fault> {
         let item = serde_dynamo::to_item(record).map_err(|error| Fault::new(error.to_string()))?;
         Ok(Self::Record { name: name.to_owned(), item, expires })
+    }
+
+    pub(crate) fn push(connection: &str, message: &Value) -> Self {
+        Self::Push { connection: connection.to_owned(), message: message.to_string() }
     }
 }
 

@@ -136,6 +136,13 @@ impl<E: EventSourced> Decision<E> {
         self.effects.push(Effect::record(name, record, expires)?);
         Ok(self)
     }
+
+    /// Also pushes a message to a connection, as [`Turn::push`].
+    #[must_use]
+    pub fn push(mut self, connection: &str, message: &Value) -> Self {
+        self.effects.push(Effect::push(connection, message));
+        self
+    }
 }
 
 impl<E: EventSourced> Actor for E {

@@ -96,7 +96,7 @@ async fn replayed<H: Host>(host: &H, account: &EntityId, until: Until) -> Result
 async fn events<H: Host>(host: &H, account: &EntityId, query: &Query) -> Result<Answer, Problem> {
     let from = query.number("from")?.unwrap_or(1);
     let limit = query.limit_of(limits::EVENTS, limits::EVENTS_MOST)?;
-    let (_, now) = open(host, account).await?;
+    let now = open(host, account).await?;
     let (entries, next) = replay::page(host, account, from, limit, deadline(host)).await?;
     // The database says that there may be more whenever a page is full.
     let next = next.filter(|next| *next <= now.version);

@@ -90,9 +90,9 @@ impl EventSourced for Journaled {
 
     fn decide(_: &Snapshot<u64>, command: &Event<'_, Keep>) -> Result<Decision<Self>, Fault> {
         let events = command.command.events.iter().map(|bytes| Kept::Kept { text: text(*bytes) });
-        let records = command.command.records.iter().enumerate();
-        records.fold(Ok(Decision::events(events)), |decision, (index, bytes)| {
-            decision?.record(&index.to_string(), &json!({"text": text(*bytes)}), None)
+        let mut records = command.command.records.iter().enumerate();
+        records.try_fold(Decision::events(events), |decision, (index, bytes)| {
+            decision.record(&index.to_string(), &json!({"text": text(*bytes)}), None)
         })
     }
 
