@@ -228,3 +228,50 @@ fn an_older_snapshot_keeps_its_version_and_its_time() {
     assert_eq!(snapshot(&*stage), json!({"version": 2, "at": 7, "state": ["good", "morning"]}));
     assert_eq!((stage.schema(), <Words as Actor>::SCHEMA), (2, 2));
 }
+
+/// What leaves everything as it is given.
+struct Plain;
+
+impl EventSourced for Plain {
+    const KIND: &'static str = "plain";
+    const EVENTS: u32 = 2;
+    const SCHEMA: u32 = 2;
+    type State = u64;
+    type Command = Command;
+    type Event = Said;
+    type Reply = u64;
+
+    fn decide(_: &Snapshot<u64>, _: &Event<'_, Command>) -> Result<Decision<Self>, Fault> {
+        Ok(Decision::events([]).push("everybody", &json!("hello")))
+    }
+
+    fn apply(count: u64, _: &Said) -> Result<u64, Fault> {
+        Ok(count + 1)
+    }
+
+    fn reply(_: &Event<'_, Command>, after: &Snapshot<u64>) -> u64 {
+        after.version
+    }
+}
+
+#[test]
+fn a_kind_admits_everything_and_reads_only_its_own_form_unless_it_says_otherwise() {
+    let kind = Kind::of::<Plain>();
+    let parsed = kind.parse(&entity(), &json!({"type": "forbidden"})).unwrap();
+    assert_eq!((parsed.admitted, parsed.refused), (true, None));
+    let mut stage = kind.stage(None).unwrap();
+    let old = Entry { schema: 1, ..say(&mut *self::stage(), "good", 1, NOW).2.remove(0) };
+    let damage = stage.replay(&old).unwrap_err().to_string();
+    assert!(damage.contains("no way to read an event of a plain of schema 1"), "{damage}");
+    let old = serde_dynamo::to_attribute_value(json!({"version": 2, "at": 7, "state": 1})).unwrap();
+    let damage = kind.stage(Some(Stored { schema: 1, state: &old })).err().unwrap().to_string();
+    assert!(damage.contains("no way to read a plain of schema 1"), "{damage}");
+}
+
+#[test]
+fn a_command_may_change_nothing_and_have_effects() {
+    let mut stage = Kind::of::<Plain>().stage(None).unwrap();
+    let (outcome, effects, journal) = say(&mut *stage, "hello", 1, NOW);
+    assert_eq!((outcome, journal.len()), (Outcome::Reply(json!(0)), 0));
+    assert!(matches!(effects.as_slice(), [Effect::Push { connection, .. }] if connection == "everybody"));
+}
