@@ -17,6 +17,7 @@ mod takeover;
 mod template;
 mod world;
 
+mod accounts;
 mod architecture;
 mod concurrency;
 mod cost;
