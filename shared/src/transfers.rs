@@ -64,12 +64,20 @@ pub async fn find<H: Host>(host: &H, id: &TransferId, deadline: Millis) -> Resul
     let Some(image) = view::mailbox(host, &id.from, Consistency::Strong).await? else {
         return Ok(None);
     };
+    let standing = view::standing(&image, id.event);
+    // An event that only repeated a key leads to the transfer that the first one made.
+    let id = match &standing {
+        Some(Standing::Settled(Settled { event, replayed: true, .. })) => {
+            &TransferId { from: id.from.clone(), event: *event }
+        }
+        _ => id,
+    };
     if let Some(sent) = record::<H, Sent>(host, &id.from, id, deadline).await? {
         let progress = progress(host, id, &sent, deadline).await?;
         return Ok(Some(Tracked { transfer: Some(sent.transfer), progress }));
     }
     let tracked = |transfer, progress| Ok(Some(Tracked { transfer, progress }));
-    match view::standing(&image, id.event) {
+    match standing {
         Some(Standing::Queued { position }) => {
             let envelope = usize::try_from(position).ok().and_then(|index| image.queue.get(index));
             match envelope.and_then(|envelope| serde_json::from_str(&envelope.body).ok()) {

@@ -203,6 +203,8 @@ impl TransferAnswer {
             Progress::Refunding(rejection) => (TransferStatus::Refunding, Some(rejection), None),
             Progress::Refunded(rejection) => (TransferStatus::Refunded, Some(rejection), None),
         };
+        // An event that only repeated a key was asked for by an id of its own.
+        let id = transfer.as_ref().map_or(id, |transfer| &transfer.id).clone();
         let (to, amount) = transfer.map(|transfer| (transfer.to, transfer.amount)).unzip();
         // A rejection consists of what JSON can hold.
         let rejection = rejection.and_then(|rejection| serde_json::to_value(rejection).ok());
