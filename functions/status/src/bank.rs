@@ -98,8 +98,10 @@ async fn events<H: Host>(host: &H, account: &EntityId, query: &Query) -> Result<
     let from = query.number("from")?.unwrap_or(1);
     let limit = query.limit_of(limits::EVENTS, limits::EVENTS_MOST)?;
     // Without its journal nobody knows of an account, but an account without events has no journal.
-    open(host, account).await?;
+    let (_, now) = open(host, account).await?;
     let (entries, next) = replay::page(host, account, from, limit, deadline(host)).await?;
+    // A page that ends with the journal cannot know by itself that nothing follows.
+    let next = next.filter(|from| *from <= now.version);
     Ok(Answer::json(200, &AccountEvents::new(account.id(), entries, next)))
 }
 

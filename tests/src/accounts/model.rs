@@ -12,9 +12,10 @@ use std::time::Instant;
 use futures::future::join_all;
 use serde_json::{Map, Value, json};
 use shared::actors::account::Command;
-use shared::envelope::EventId;
+use shared::envelope::{EventId, Millis};
 
 use crate::accounts::insistent::{Insistent, Town};
+use crate::accounts::time::at;
 use crate::accounts::{account, events_of, transferring};
 use crate::chance::{Chance, seed};
 use crate::problems::problem;
@@ -416,15 +417,16 @@ async fn compare(world: &World, id: &str, plain: &Plain) {
     world.verified(id).await;
     let journal = world.pages(id, 1, 7).await;
     assert_eq!(journal.len(), plain.journal.len(), "{id}");
-    let mut time = String::new();
+    let mut time = Millis(0);
     for (index, (event, (cause, r#type, payload))) in journal.iter().zip(&plain.journal).enumerate() {
         let expected = json!({
             "version": index + 1, "type": r#type, "schema": 1, "time": event["time"], "event_id": cause.to_string(),
             "payload": payload,
         });
         assert_eq!(event, &expected, "{id}");
-        assert!(event["time"].as_str().unwrap().len() >= 20, "{event}");
-        time = time.max(event["time"].as_str().unwrap().to_owned());
+        let at = at(event["time"].as_str().unwrap());
+        assert!(at >= time, "{id}: {event}");
+        time = at;
     }
     world.idle(&account(id)).await;
 }
