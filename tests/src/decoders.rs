@@ -306,7 +306,8 @@ async fn stored_account() -> [HashMap<String, AttributeValue>; 4] {
     let two = json!([{"type": "deposit", "amount": 1}, {"type": "transfer", "to": "nobody", "amount": 1}]);
     assert_eq!(world.post("/entities/account/alice/events", &two.to_string()).await.status, 200);
     let shared = world.journal_items("alice").await.swap_remove(2);
-    let mailbox: HashMap<String, AttributeValue> = world.item(table::mailbox_key(&account("alice"))).await.unwrap().into();
+    let mailbox: HashMap<String, AttributeValue> =
+        world.item(table::mailbox_key(&account("alice"))).await.unwrap().into();
     let sent = world.stored(&account("alice"), "data#transfer#").await.swap_remove(0);
     let credited = world.stored(&account("nobody"), "data#transfer#").await.swap_remove(0);
     [shared, mailbox, sent, credited]
@@ -388,12 +389,15 @@ async fn numbers_beyond_everything_that_was_ever_counted() {
 fn what_customers_of_the_bank_send() {
     let open = json!({"owner": "alice", "initial_balance": 100});
     let transfer = json!({"from": "alice", "to": "bob", "amount": 5});
-    let credit = json!({"type": "credit", "id": "alice~2-000102030405060708090a0b", "from": "alice", "to": "bob", "amount": 5});
+    let credit =
+        json!({"type": "credit", "id": "alice~2-000102030405060708090a0b", "from": "alice", "to": "bob", "amount": 5});
     let read = |name: &str, body: &Value, decode: fn(&Value) -> bool| {
         many(name, |chance| spoil_json(chance, body), decode);
     };
     read("a body that opens", &open, |body| serde_json::from_value::<OpenBody>(body.clone()).is_ok());
-    read("a body with an amount", &json!({"amount": 5}), |body| serde_json::from_value::<AmountBody>(body.clone()).is_ok());
+    read("a body with an amount", &json!({"amount": 5}), |body| {
+        serde_json::from_value::<AmountBody>(body.clone()).is_ok()
+    });
     read("a body of a transfer", &transfer, |body| serde_json::from_value::<TransferBody>(body.clone()).is_ok());
     read("a command", &credit, |body| serde_json::from_value::<Command>(body.clone()).is_ok());
     let id = "alice~12-000102030405060708090a0b";

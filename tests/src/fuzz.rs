@@ -32,7 +32,11 @@ const RIGHT: &[(&str, &str, &str)] = &[
     ("POST", "/accounts/b/withdraw", r#"{"amount": 1}"#),
     ("POST", "/transfers", r#"{"from": "a", "to": "b", "amount": 1}"#),
     ("POST", "/transfers", r#"{"from": "b", "to": "x", "amount": 1}"#),
-    ("POST", "/entities/account/a/events", r#"[{"type": "deposit", "amount": 1}, {"type": "transfer", "to": "b", "amount": 1}]"#),
+    (
+        "POST",
+        "/entities/account/a/events",
+        r#"[{"type": "deposit", "amount": 1}, {"type": "transfer", "to": "b", "amount": 1}]"#,
+    ),
     ("GET", "/accounts/a", ""),
     ("GET", "/accounts/a?version=1", ""),
     ("GET", "/accounts/a?at=2026-11-21T12:00:00+00:00", ""),

@@ -102,8 +102,11 @@ async fn transfers_arrive_however_often_transactions_are_in_their_way() {
     for id in ["left", "right"] {
         world.verified(id).await;
         let journal = world.journal(id).await;
-        let ids: std::collections::HashSet<&str> =
-            journal.iter().filter_map(|event| event["payload"].get("transfer")).map(|transfer| transfer["id"].as_str().unwrap()).collect();
+        let ids: std::collections::HashSet<&str> = journal
+            .iter()
+            .filter_map(|event| event["payload"].get("transfer"))
+            .map(|transfer| transfer["id"].as_str().unwrap())
+            .collect();
         assert_eq!((journal.len(), ids.len()), (25, 24));
     }
     world.settled(&["left", "right"]).await;

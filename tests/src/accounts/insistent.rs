@@ -15,8 +15,7 @@ use crate::stack::Feed;
 use crate::world::{Reply, World};
 
 /// What befalls a process at one of its calls.
-const ENDS: [Fault; 5] =
-    [Fault::DiesBefore, Fault::DiesAfter, Fault::DiesAfterReply, Fault::AnswerLost, Fault::Twice];
+const ENDS: [Fault; 5] = [Fault::DiesBefore, Fault::DiesAfter, Fault::DiesAfterReply, Fault::AnswerLost, Fault::Twice];
 /// Of so many requests one goes to a process that dies at a call, and one to an invocation that is ended at some time.
 const ONE_OF: usize = 40;
 /// Calls of a transfer from its post to its end.
@@ -32,7 +31,7 @@ pub struct Town {
 
 impl Town {
     pub async fn new(chance: &mut Chance) -> Self {
-        let settings = Settings { lease_ms: 500, margin_ms: 100, ..Settings::default() };
+        let settings = Settings { lease_ms: 1_000, margin_ms: 100, ..Settings::default() };
         let one = Arc::new(World::with(actors::registry(), settings).await);
         let worlds = [Arc::clone(&one), Arc::new(one.again(actors::registry()))];
         let done = Arc::new(AtomicBool::new(false));

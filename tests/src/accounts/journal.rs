@@ -85,8 +85,19 @@ async fn what_is_no_page_is_refused() {
     let world = World::new().await;
     world.open_account("alice", 1).await;
     for query in [
-        "from=-1", "from=x", "from=", "from=1.5", "from=18446744073709551616", "limit=0", "limit=-1", "limit=1001",
-        "limit=x", "from=1&from=2", "cursor=1", "version=1", "at=2026-11-21T12:00:00Z",
+        "from=-1",
+        "from=x",
+        "from=",
+        "from=1.5",
+        "from=18446744073709551616",
+        "limit=0",
+        "limit=-1",
+        "limit=1001",
+        "limit=x",
+        "from=1&from=2",
+        "cursor=1",
+        "version=1",
+        "at=2026-11-21T12:00:00Z",
     ] {
         let reply = world.get(&format!("/accounts/alice/events?{query}")).await;
         assert_eq!((reply.status, problem(&reply)), (400, "invalid-request"), "{query}: {reply:?}");

@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use futures::future::join_all;
+use futures::stream::{self, StreamExt};
 use serde_json::{Map, Value, json};
 use shared::actors::account::Command;
 use shared::envelope::{EventId, Millis};
@@ -26,6 +27,8 @@ const COMMANDS: usize = 10_000;
 const ACCOUNTS: usize = 50;
 /// Concurrent clients.
 const CLIENTS: usize = 40;
+/// Accounts and transfers that are compared at the same time.
+const AT_ONCE: usize = 8;
 /// What an account may hold.
 const MOST: u128 = i64::MAX as u128;
 
@@ -110,12 +113,8 @@ fn random(chance: &mut Chance, id: &str) -> Command {
 
 /// What a reply to a request says of each of its commands.
 fn told(request: &Request, reply: &Reply) -> Vec<Told> {
-    let tell = |command: &Command, (answer, event)| Told {
-        id: request.id.clone(),
-        command: command.clone(),
-        answer,
-        event,
-    };
+    let tell =
+        |command: &Command, (answer, event)| Told { id: request.id.clone(), command: command.clone(), answer, event };
     match (reply.status, &reply.body) {
         (200, Value::Array(receipts)) => {
             assert_eq!(receipts.len(), request.commands.len(), "{reply:?}");
@@ -125,7 +124,9 @@ fn told(request: &Request, reply: &Reply) -> Vec<Told> {
         (400, _) => request.commands.iter().map(|command| tell(command, (refused(reply), None))).collect(),
         (200 | 202, body) => {
             let one = match body.get("transfer_id").and_then(Value::as_str) {
-                Some(id) if body["status"] != "rejected" => (Answer::Transfer { id: id.to_owned() }, Some(event_of(id))),
+                Some(id) if body["status"] != "rejected" => {
+                    (Answer::Transfer { id: id.to_owned() }, Some(event_of(id)))
+                }
                 _ if body.get("account_id").is_some() => (balance(body), None),
                 _ => receipted(body),
             };
@@ -358,7 +359,8 @@ async fn in_order(world: &World, ids: &[String], all: &[Told]) -> Steps {
     let effects = effects(world).await;
     for refunds in [false, true] {
         for Effect { at, sender, sequence, event } in &effects {
-            let cause = steps.get(sender).and_then(|steps| steps.get(sequence)).map(|(event, step)| (*event, step.clone()));
+            let cause =
+                steps.get(sender).and_then(|steps| steps.get(sequence)).map(|(event, step)| (*event, step.clone()));
             match cause {
                 Some((cause, Step::Asked(Command::Transfer { to, amount }, _))) if !refunds => {
                     let id = format!("{sender}~{cause}");
@@ -397,7 +399,12 @@ async fn effects(world: &World) -> Vec<Effect> {
             let (sender, sequence) = (parts.next().unwrap().to_owned(), parts.next().unwrap().parse().unwrap());
             let outcome: Value = serde_json::from_str(item["outcome"].as_str().unwrap()).unwrap();
             assert!(outcome.get("r").is_some(), "a credit or a refund is neither refused nor dead: {item}");
-            effects.push(Effect { at: at.clone(), sender, sequence, event: item["event"].as_str().unwrap().parse().unwrap() });
+            effects.push(Effect {
+                at: at.clone(),
+                sender,
+                sequence,
+                event: item["event"].as_str().unwrap().parse().unwrap(),
+            });
         }
     }
     effects
@@ -439,12 +446,13 @@ async fn compare_transfers(world: &World, models: &BTreeMap<String, Plain>) -> (
     assert_eq!(turned_away, taken_back);
     assert!(received.is_disjoint(&turned_away));
     assert_eq!(sent, received.union(&turned_away).cloned().collect());
-    for transfer in &sent {
+    let asked = sent.iter().map(|transfer| async {
         let tracked = world.get(&format!("/transfers/{}", transfer.id)).await;
         let status = if received.contains(transfer) { "completed" } else { "refunded" };
         assert_eq!((tracked.status, &tracked.body["status"]), (200, &json!(status)), "{tracked:?}");
         assert_eq!((&tracked.body["to"], &tracked.body["amount"]), (&json!(transfer.to), &json!(transfer.amount)));
-    }
+    });
+    stream::iter(asked).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
     (received.len(), turned_away.len())
 }
 
@@ -455,7 +463,8 @@ async fn accounts_are_what_a_plain_sequential_model_makes_of_their_commands() {
     println!("LEASEBOX_SEED={seed} LEASEBOX_COMMANDS={commands}");
     let mut chance = Chance::new(seed);
     let town = Town::new(&mut chance).await;
-    let clients = (0..CLIENTS).map(|name| tokio::spawn(run(town.client(name, &mut chance), name, commands.div_ceil(CLIENTS))));
+    let clients =
+        (0..CLIENTS).map(|name| tokio::spawn(run(town.client(name, &mut chance), name, commands.div_ceil(CLIENTS))));
     let clients: Vec<_> = clients.collect();
     let all: Vec<Told> = join_all(clients).await.into_iter().flat_map(Result::unwrap).collect();
     let (killed, clients_done) = (town.killed.load(Ordering::Relaxed), began.elapsed());
@@ -479,9 +488,10 @@ async fn accounts_are_what_a_plain_sequential_model_makes_of_their_commands() {
         for (event, step) in steps.remove(&id).unwrap_or_default().into_values() {
             plain.step(&id, event, &step);
         }
-        compare(&world, &id, &plain).await;
         models.insert(id, plain);
     }
+    let compared = models.iter().map(|(id, plain)| compare(&world, id, plain));
+    stream::iter(compared).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
     assert!(steps.is_empty());
     let (completed, refunded) = compare_transfers(&world, &models).await;
     println!(

@@ -76,9 +76,10 @@ fn steps(mailboxes: &[Mailbox]) -> BTreeMap<Step, Transfer> {
             match serde_json::from_str(body).unwrap() {
                 Command::Credit(transfer) => steps.insert(Step::Credit(transfer.id.to_string()), transfer),
                 Command::Refund { transfer, .. } => steps.insert(Step::Refund(transfer.id.to_string()), transfer),
-                Command::Open { .. } | Command::Deposit { .. } | Command::Withdraw { .. } | Command::Transfer { .. } => {
-                    None
-                }
+                Command::Open { .. }
+                | Command::Deposit { .. }
+                | Command::Withdraw { .. }
+                | Command::Transfer { .. } => None,
             };
         }
     }
@@ -100,7 +101,8 @@ async fn look(
     accounts: &[EntityId],
     known: &BTreeMap<Step, Transfer>,
 ) -> (Vec<Mailbox>, BTreeMap<Step, Item>) {
-    let keys = accounts.iter().map(table::mailbox_key).chain(known.iter().map(|(step, transfer)| record(step, transfer)));
+    let keys =
+        accounts.iter().map(table::mailbox_key).chain(known.iter().map(|(step, transfer)| record(step, transfer)));
     let gets = keys.map(|Key { pk, sk }| {
         let get = Get::builder().table_name(&world.table).key("pk", Attribute::S(pk)).key("sk", Attribute::S(sk));
         TransactGetItem::builder().get(get.build().unwrap()).build()

@@ -25,8 +25,18 @@ const COMPLETED: [&str; 7] = ["", "queued", "debited", "debited", "debited", "de
 /// The same when the receiver refuses: it delivers and settles too, the payer looks for a receipt and commits, and both
 /// records are looked at.
 const REFUNDED: [&str; 12] = [
-    "", "queued", "debited", "debited", "debited", "debited", "refunding", "refunding", "refunding", "refunding",
-    "refunded", "refunded",
+    "",
+    "queued",
+    "debited",
+    "debited",
+    "debited",
+    "debited",
+    "refunding",
+    "refunding",
+    "refunding",
+    "refunding",
+    "refunded",
+    "refunded",
 ];
 
 /// The transfer of an account that has made one, from its mailbox alone.

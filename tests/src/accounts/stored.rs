@@ -143,9 +143,7 @@ fn transfers() -> [String; 2] {
 async fn every_route_reads_what_the_first_version_stored() {
     let world = loaded().await;
     let [completed, refunded] = transfers();
-    let sent = |id: &str, to: &str, amount: u64| {
-        json!({"amount": amount, "transfer": {"id": id, "from": "alice", "to": to, "amount": amount}})
-    };
+    let sent = |id: &str, to: &str, amount: u64| json!({"amount": amount, "transfer": {"id": id, "from": "alice", "to": to, "amount": amount}});
     let events = [
         ("AccountOpened", json!({"owner": "Alice", "initial_balance": 100}), 100),
         ("MoneyDeposited", json!({"amount": 50}), 150),
@@ -183,7 +181,8 @@ async fn every_route_reads_what_the_first_version_stored() {
     let ids: Vec<_> = list.body["items"].as_array().unwrap().iter().map(|item| item["id"].clone()).collect();
     assert_eq!(ids, ["alice", "bob", "carol", "nobody"]);
     assert_eq!(list.body["items"][0]["state"]["state"], json!({"owner": "Alice", "balance": 122}));
-    let receipt = world.get(&format!("/entities/account/alice/events/{}", journal[7]["event_id"].as_str().unwrap())).await;
+    let receipt =
+        world.get(&format!("/entities/account/alice/events/{}", journal[7]["event_id"].as_str().unwrap())).await;
     assert_eq!((receipt.status, &receipt.body["reply"]["id"]), (200, &json!(refunded)), "{receipt:?}");
     assert_eq!(world.get("/accounts/nobody").await.status, 404);
 }

@@ -18,7 +18,8 @@ async fn history(world: &World, chance: &mut Chance) -> Vec<i64> {
     while balances.len() < 60 {
         world.advance(chance.of(&[0, 1, 1_000, HOUR]));
         let amounts: Vec<i64> = (0..chance.of(&[1, 1, 4])).map(|_| chance.below(20) as i64 - 10).collect();
-        let commands: Vec<Value> = amounts.iter().filter(|amount| **amount != 0).map(|amount| command(*amount)).collect();
+        let commands: Vec<Value> =
+            amounts.iter().filter(|amount| **amount != 0).map(|amount| command(*amount)).collect();
         if commands.is_empty() {
             continue;
         }
@@ -63,9 +64,7 @@ async fn an_account_is_what_it_was_after_each_event_and_at_each_time() {
     let seed = seed("LEASEBOX_SEED");
     let world = World::new().await;
     let balances = history(&world, &mut Chance::new(seed)).await;
-    let answer = |version: usize| {
-        json!({"account_id": "alice", "owner": "the owner of alice", "balance": balances[version - 1], "version": version})
-    };
+    let answer = |version: usize| json!({"account_id": "alice", "owner": "the owner of alice", "balance": balances[version - 1], "version": version});
     let times = times(&world.journal("alice").await);
     assert_eq!(times.len(), balances.len());
     assert!(times.iter().map(|time| at(time)).is_sorted(), "{times:?}");
@@ -94,9 +93,22 @@ async fn what_an_account_never_was_is_refused_by_name() {
     world.deposit("alice", 1).await;
     let time = times(&world.journal("alice").await)[0].clone();
     for query in [
-        "version=-1", "version=x", "version=", "version=1.0", "version=18446744073709551616", "version=1&version=1",
-        "at=", "at=now", "at=1790000000", "at=2026-11-21", "at=2026-11-21T12:00:00", "at=1969-12-31T23:59:58Z",
-        "at=2026-13-21T12:00:00Z", "at=2026-11-21T12:00:00Z&at=2026-11-21T12:00:00Z", "from=1", "when=1",
+        "version=-1",
+        "version=x",
+        "version=",
+        "version=1.0",
+        "version=18446744073709551616",
+        "version=1&version=1",
+        "at=",
+        "at=now",
+        "at=1790000000",
+        "at=2026-11-21",
+        "at=2026-11-21T12:00:00",
+        "at=1969-12-31T23:59:58Z",
+        "at=2026-13-21T12:00:00Z",
+        "at=2026-11-21T12:00:00Z&at=2026-11-21T12:00:00Z",
+        "from=1",
+        "when=1",
         &format!("version=1&at={time}"),
     ] {
         let reply = world.get(&format!("/accounts/alice?{query}")).await;

@@ -26,7 +26,7 @@ use crate::world::{Reply, World};
 const RING: usize = 8;
 /// What each of them begins with.
 const EACH: i64 = 1_000;
-const CLIENTS: usize = 16;
+const CLIENTS: usize = 12;
 /// Transfers of one client.
 const TRANSFERS: usize = 30;
 
@@ -86,8 +86,7 @@ async fn in_every_snapshot_of_a_ring_all_the_money_is_there() {
     }
     let done = Arc::new(AtomicBool::new(false));
     let watcher = tokio::spawn(watch(Arc::clone(&town.worlds[1]), ring.clone(), Arc::clone(&done)));
-    let clients: Vec<_> =
-        (0..CLIENTS).map(|name| tokio::spawn(run(town.client(name, &mut chance), name))).collect();
+    let clients: Vec<_> = (0..CLIENTS).map(|name| tokio::spawn(run(town.client(name, &mut chance), name))).collect();
     let sent: BTreeMap<String, u64> = join_all(clients).await.into_iter().flat_map(Result::unwrap).collect();
     let killed = town.killed.load(Ordering::Relaxed);
     let world = town.finish().await;
@@ -118,7 +117,11 @@ async fn settle(world: &World, sent: &BTreeMap<String, u64>) -> BTreeMap<String,
             assert!(seen.insert(transfer.to_owned()), "{transfer} is in a journal twice");
             // Where the money came in tells how it ended.
             let own = event["type"] == "MoneyDeposited" && transfer.starts_with(&format!("{id}~"));
-            let expected = if own || event["payload"]["transfer"]["to"] == json!(format!("r{RING}")) { "refunded" } else { "completed" };
+            let expected = if own || event["payload"]["transfer"]["to"] == json!(format!("r{RING}")) {
+                "refunded"
+            } else {
+                "completed"
+            };
             let status = tracked(world, &json!(transfer)).await;
             assert_eq!((&status.body["status"], &status.body["amount"]), (&json!(expected), &json!(sent[transfer])));
         }
@@ -216,7 +219,10 @@ async fn one_key_is_one_transfer_however_often_and_however_concurrently_it_is_se
     }
     let again = world.post_keyed("k", "/transfers", &body).await;
     assert_eq!((again.status, &again.body["status"]), (200, &json!("completed")), "{again:?}");
-    assert_eq!((&again.body["transfer_id"], &again.headers["idempotency-replayed"]), (&replies[0].body["transfer_id"], &"true".parse().unwrap()));
+    assert_eq!(
+        (&again.body["transfer_id"], &again.headers["idempotency-replayed"]),
+        (&replies[0].body["transfer_id"], &"true".parse().unwrap())
+    );
     assert_eq!((world.balance("alice").await, world.balance("bob").await), (json!(70), json!(30)));
     assert_eq!((world.version("alice").await, world.version("bob").await), (2, 2));
     let reused = world.post_keyed("k", "/transfers", &transferring("alice", "bob", 31)).await;
@@ -301,7 +307,8 @@ async fn a_credit_that_is_delivered_again_and_again_counts_once() {
 async fn a_transfer_that_was_never_made_is_not_known() {
     let world = bank().await;
     let event = "9-000102030405060708090a0b";
-    for id in ["x", "~", "alice", "alice~", &format!("nobody~{event}"), &format!("alice~{event}"), "alice~0-00", "%20"] {
+    for id in ["x", "~", "alice", "alice~", &format!("nobody~{event}"), &format!("alice~{event}"), "alice~0-00", "%20"]
+    {
         world.host.store().take();
         let reply = world.get(&format!("/transfers/{id}")).await;
         assert_eq!((reply.status, problem(&reply)), (404, "unknown-transfer"), "{id}: {reply:?}");

@@ -203,8 +203,10 @@ async fn put_all(world: &World, items: Vec<Attributes>) {
 async fn a_journal_of_a_hundred_thousand_events_is_verified_page_by_page() {
     let (world, long) = (World::new().await, account("long"));
     world.open_account("long", 0).await;
-    let mut items: Vec<_> =
-        (2..=EVENTS).step_by(SHARED as usize).map(|first| shared_item(&long, first..=EVENTS.min(first + SHARED - 1))).collect();
+    let mut items: Vec<_> = (2..=EVENTS)
+        .step_by(SHARED as usize)
+        .map(|first| shared_item(&long, first..=EVENTS.min(first + SHARED - 1)))
+        .collect();
     let count = items.len();
     let mut mailbox: Attributes = world.item(table::mailbox_key(&long)).await.unwrap().into();
     let state = State { owner: Some("the owner of long".to_owned()), balance: EVENTS - 1 };
