@@ -67,7 +67,8 @@ pub fn take_apart<E: Serialize>(event: &E) -> Result<(String, Map<String, Value>
 }
 
 /// The items that the events of one commit are written to: several share one, because a transaction pays for each item
-/// at least twice a write.
+/// at least twice a write. The first event of all has one of its own, so that a journal that begins anew, because its
+/// mailbox was taken away, always finds the old one in its place.
 #[derive(Debug, Default)]
 pub struct Pages {
     pages: Vec<Page>,
@@ -87,7 +88,7 @@ impl Pages {
             let event = entry.stored();
             let bytes = 1 + table::value_bytes(&event);
             match self.pages.last_mut() {
-                Some(page) if page.bytes + bytes <= limits::JOURNAL_ITEM_BYTES => {
+                Some(page) if page.last > 1 && page.bytes + bytes <= limits::JOURNAL_ITEM_BYTES => {
                     page.events.push(event);
                     (page.last, page.bytes) = (entry.version, page.bytes + bytes);
                 }

@@ -265,7 +265,7 @@ pub async fn items<H: Host>(
     for item in page.items {
         entries.extend(journal::read(item).map_err(damaged)?.into_iter().filter(|entry| entry.version >= from));
     }
-    let next = entries.last().map(|entry: &Entry| entry.version + 1).filter(|_| page.last.is_some());
+    let next = entries.last().and_then(|entry: &Entry| entry.version.checked_add(1)).filter(|_| page.last.is_some());
     Ok((entries, next))
 }
 

@@ -164,9 +164,10 @@ impl<E: EventSourced> Actor for E {
         for event in &events {
             // A clock that went back must not make what came later look earlier.
             let at = after.at.max(command.now);
-            after = Snapshot { version: after.version + 1, at, state: E::apply(after.state, event)? };
+            let version = after.version.checked_add(1).ok_or_else(|| Fault::new("no version follows the last one"))?;
+            after = Snapshot { version, at, state: E::apply(after.state, event)? };
             let (r#type, payload) = take_apart(event)?;
-            let (version, schema, cause) = (after.version, E::EVENTS, command.id);
+            let (schema, cause) = (E::EVENTS, command.id);
             journal.push(Entry { version, r#type, schema, at, cause, payload });
         }
         let reply = E::reply(command, &after);
@@ -190,7 +191,7 @@ impl<E: EventSourced> Actor for E {
     fn replay(before: &Self::State, entry: &Entry) -> Result<Self::State, Unreadable> {
         let Entry { version, at, .. } = *entry;
         let damaged = |what: String| Unreadable::Damaged(format!("event {version} of the journal: {what}"));
-        if version != before.version + 1 {
+        if Some(version) != before.version.checked_add(1) {
             return Err(damaged(format!("it follows event {}", before.version)));
         }
         if at < before.at {

@@ -95,6 +95,8 @@ enum Plan {
     Script(VecDeque<Step>),
     /// Of so many requests each fault befalls one.
     Chance(Chance, usize),
+    /// Of so many requests this fault befalls one.
+    Only(Chance, Fate, usize),
 }
 
 /// The network of one test: all its processes share it.
@@ -126,6 +128,11 @@ impl Wire {
     /// From now on each fault befalls one request of so many.
     pub fn roll(&self, chance: Chance, of: usize) {
         *self.0.plan.lock().unwrap() = Plan::Chance(chance, of);
+    }
+
+    /// From now on this fault befalls one request of so many, and no other does any.
+    pub fn roll_one(&self, chance: Chance, fault: Fate, of: usize) {
+        *self.0.plan.lock().unwrap() = Plan::Only(chance, fault, of);
     }
 
     /// From now on nothing goes wrong; waits for the requests that are under way.
@@ -167,6 +174,7 @@ impl Wire {
     fn next(&self) -> Step {
         let step = match &mut *self.0.plan.lock().unwrap() {
             Plan::Script(steps) => steps.pop_front().unwrap_or(Step(Fate::Fine, None)),
+            Plan::Only(chance, fault, of) => if chance.below(*of) == 0 { *fault } else { Fate::Fine }.into(),
             Plan::Chance(chance, of) => FAULTS.get(chance.below(*of)).map_or(Fate::Fine, |(fault, _)| *fault).into(),
         };
         let mut fates = self.0.fates.lock().unwrap();

@@ -6,15 +6,23 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_dynamo::{AttributeValue, Item};
 use serde_json::{Value, json};
+use shared::actors;
+use shared::actors::account::{Command, Credited, Happened, Sent, State, TransferId};
 use shared::client::Mode;
 use shared::envelope::{EntityId, EnvelopeId, EventId, Millis, Owner};
+use shared::http::bank::{AmountBody, OpenBody, TransferBody};
+use shared::http::query::Query;
+use shared::journal;
 use shared::limits::Settings;
 use shared::mailbox::image::Mailbox;
 use shared::mailbox::view::{self, DeadLetter};
 use shared::receipt::Receipt;
+use shared::registry::Stored;
+use shared::sourced::Snapshot;
 use shared::table;
 use shared::wake::{Wake, look};
 
+use crate::accounts::account;
 use crate::chance::{Chance, seed};
 use crate::faults::Fault;
 use crate::ledger::{ledger, registry, tell, write};
@@ -288,4 +296,124 @@ async fn cursors_of_lists() {
         *statuses.entry(reply.status).or_insert(0) += 1;
     }
     assert_eq!(statuses.len(), 2, "FUZZ_SEED={seed}: {statuses:?}");
+}
+
+/// What is stored of an account: a journal item of several events, its state, and the records of a transfer.
+async fn stored_account() -> [HashMap<String, AttributeValue>; 4] {
+    let world = World::new().await;
+    world.open_account("alice", 100).await;
+    world.deposit("alice", 1).await;
+    let two = json!([{"type": "deposit", "amount": 1}, {"type": "transfer", "to": "nobody", "amount": 1}]);
+    assert_eq!(world.post("/entities/account/alice/events", &two.to_string()).await.status, 200);
+    let shared = world.journal_items("alice").await.swap_remove(2);
+    let mailbox: HashMap<String, AttributeValue> =
+        world.item(table::mailbox_key(&account("alice"))).await.unwrap().into();
+    let sent = world.stored(&account("alice"), "data#transfer#").await.swap_remove(0);
+    let credited = world.stored(&account("nobody"), "data#transfer#").await.swap_remove(0);
+    [shared, mailbox, sent, credited]
+}
+
+/// The record in an item that has one.
+fn record<T: serde::de::DeserializeOwned>(item: &HashMap<String, AttributeValue>) -> bool {
+    let record = item.get("record").cloned();
+    record.is_some_and(|record| serde_dynamo::from_attribute_value::<_, T>(record).is_ok())
+}
+
+#[tokio::test]
+async fn what_is_stored_of_accounts() {
+    let [shared, mailbox, sent, credited] = stored_account().await;
+    many(
+        "a journal item",
+        |chance| spoil_map(chance, &shared),
+        |item| {
+            let Ok(entries) = journal::read(Item::from(item.clone())) else { return false };
+            // Whatever was read is replayed, or is said to be damaged.
+            let registry = actors::registry();
+            let mut stage = registry.kind("account").unwrap().stage(None).unwrap();
+            entries.iter().for_each(|entry| drop(stage.replay(entry)));
+            entries.iter().all(|entry| serde_json::from_value::<Happened>(entry.event()).is_ok())
+        },
+    );
+    let state = &mailbox["state"];
+    many(
+        "a snapshot",
+        |chance| spoil(chance, state),
+        |state| {
+            let registry = actors::registry();
+            let staged = registry.kind("account").unwrap().stage(Some(Stored { schema: 1, state }));
+            let typed: Result<Snapshot<State>, _> = serde_dynamo::from_attribute_value(state.clone());
+            assert_eq!(staged.is_ok(), typed.is_ok());
+            staged.is_ok_and(|stage| stage.stored().is_ok())
+        },
+    );
+    many("a record of what was sent", |chance| spoil_map(chance, &sent), record::<Sent>);
+    many("a record of what was credited", |chance| spoil_map(chance, &credited), record::<Credited>);
+}
+
+/// A snapshot or a journal with the largest numbers there are stops the account, and nothing else.
+#[tokio::test]
+async fn numbers_beyond_everything_that_was_ever_counted() {
+    let world = World::new().await;
+    let largest = AttributeValue::N(u64::MAX.to_string());
+    for name in ["version", "at"] {
+        world.open_account(name, 1).await;
+        let mut mailbox: HashMap<String, AttributeValue> =
+            world.item(table::mailbox_key(&account(name))).await.unwrap().into();
+        let Some(AttributeValue::M(state)) = mailbox.get_mut("state") else { panic!("no state") };
+        state.insert(name.to_owned(), largest.clone());
+        world.put_item(mailbox).await;
+        // Time goes no further then; a version that none follows cannot be followed.
+        let deposited = world.deposit(name, 1).await;
+        assert_eq!(deposited.status, if name == "at" { 200 } else { 500 }, "{deposited:?}");
+        for route in ["", "?version=1", "?at=2999-01-01T00:00:00Z", "/events", "/verify"] {
+            let reply = world.get(&format!("/accounts/{name}{route}")).await;
+            assert_eq!(reply.status, 200, "{name}{route}: {reply:?}");
+        }
+        assert_eq!(world.verdict(name).await.body["consistent"], name == "at");
+    }
+    world.open_account("journal", 1).await;
+    let mut item = world.journal_items("journal").await.swap_remove(0);
+    let Some(AttributeValue::L(events)) = item.get_mut("events") else { panic!("no events") };
+    let AttributeValue::M(event) = &mut events[0] else { panic!("no event") };
+    event.insert("version".to_owned(), largest);
+    item.insert("sk".to_owned(), AttributeValue::S(format!("event#{}", u64::MAX)));
+    world.put_item(item).await;
+    for route in ["/events?from=1&limit=1", "/events?from=2&limit=1", "/verify"] {
+        let reply = world.get(&format!("/accounts/journal{route}")).await;
+        assert_eq!(reply.status, 200, "{route}: {reply:?}");
+    }
+    assert_eq!(world.balance("journal").await, 1);
+}
+
+#[test]
+fn what_customers_of_the_bank_send() {
+    let open = json!({"owner": "alice", "initial_balance": 100});
+    let transfer = json!({"from": "alice", "to": "bob", "amount": 5});
+    let credit =
+        json!({"type": "credit", "id": "alice~2-000102030405060708090a0b", "from": "alice", "to": "bob", "amount": 5});
+    let read = |name: &str, body: &Value, decode: fn(&Value) -> bool| {
+        many(name, |chance| spoil_json(chance, body), decode);
+    };
+    read("a body that opens", &open, |body| serde_json::from_value::<OpenBody>(body.clone()).is_ok());
+    read("a body with an amount", &json!({"amount": 5}), |body| {
+        serde_json::from_value::<AmountBody>(body.clone()).is_ok()
+    });
+    read("a body of a transfer", &transfer, |body| serde_json::from_value::<TransferBody>(body.clone()).is_ok());
+    read("a command", &credit, |body| serde_json::from_value::<Command>(body.clone()).is_ok());
+    let id = "alice~12-000102030405060708090a0b";
+    many("a transfer's id", |chance| spoil_text(chance, id), |text| text.parse::<TransferId>().is_ok());
+    many(
+        "a transfer's id that is shown as it was read",
+        |chance| spoil_text(chance, id),
+        |text| text.parse::<TransferId>().is_ok_and(|id| id.to_string() == *text),
+    );
+    let names = ["version", "at", "from", "limit"];
+    for query in ["version=12", "at=2026-11-21T12:00:00.5Z", "at=2026-11-21T12:00:00+01:00", "from=1&limit=5"] {
+        let decode = |query: &String| {
+            let Ok(query) = Query::read(query, &names) else { return false };
+            let (version, at) = (query.number("version"), query.time("at"));
+            version.is_ok() && at.is_ok() && query.number("from").is_ok() && query.limit_of(100, 1_000).is_ok()
+        };
+        many(query, |chance| spoil_text(chance, query), decode);
+    }
 }

@@ -28,6 +28,8 @@ pub struct Total {
     pub refused: u32,
     /// The largest item that an update left, in bytes.
     pub largest: usize,
+    /// The largest page that a query brought, in bytes.
+    pub page: usize,
 }
 
 impl<S> Meter<S> {
@@ -101,6 +103,10 @@ impl<S: Store> Store for Meter<S> {
     async fn query(&self, query: Query) -> Result<Page, StoreError> {
         let page = self.inner.query(query).await;
         self.read(page.as_ref().map(|page| page.consumed).unwrap_or_default());
+        let bytes = page.as_ref().map_or(0, |page| page.items.iter().map(table::item_bytes).sum());
+        let mut total = self.total.lock().unwrap();
+        total.page = total.page.max(bytes);
+        drop(total);
         page
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
+use shared::actors::account::Account;
 use shared::actors::counter::Counter;
 use shared::http::routes::{Found, ROUTES, find};
 use shared::limits::Settings;
@@ -86,8 +87,13 @@ async fn the_document_has_every_route_and_no_other() {
 
 #[tokio::test]
 async fn every_answer_is_as_the_document_says() {
-    let kinds =
-        [Kind::of::<Counter>(), Kind::of::<Scribe>(), Kind::of::<Ledger<Parks>>(), Kind::of::<Ledger<Blocks>>()];
+    let kinds = [
+        Kind::of::<Account>(),
+        Kind::of::<Counter>(),
+        Kind::of::<Scribe>(),
+        Kind::of::<Ledger<Parks>>(),
+        Kind::of::<Ledger<Blocks>>(),
+    ];
     let world = World::with(Registry::new(kinds), Settings::default()).await;
     let broken = world.again(broken_registry());
     for text in ["1", "2", "3", "4"] {
@@ -141,6 +147,37 @@ async fn every_answer_is_as_the_document_says() {
         ("GET", "/entities/counter/a/events/x", &[], ""),
         ("GET", "/health", &[], ""),
         ("GET", "/health?a", &[], ""),
+        ("POST", "/accounts/a/open", &[], r#"{"owner":"alice","initial_balance":100}"#),
+        ("POST", "/accounts/b/open", &asked, r#"{"owner":"bob","initial_balance":0}"#),
+        ("POST", "/accounts/a/open", &[], r#"{"owner":"alice","initial_balance":100}"#),
+        ("POST", "/accounts/a/open", &[], r#"{"owner":"","initial_balance":100}"#),
+        ("POST", "/accounts/a/deposit", &[], r#"{"amount":5}"#),
+        ("POST", "/accounts/a/deposit", &asked, r#"{"amount":5}"#),
+        ("POST", "/accounts/a/deposit", &[], r#"{"amount":0}"#),
+        ("POST", "/accounts/a/deposit", &[], r#"{"amount":9223372036854775807}"#),
+        ("POST", "/accounts/none/deposit", &[], r#"{"amount":5}"#),
+        ("POST", "/accounts/a/withdraw", &[], r#"{"amount":5}"#),
+        ("POST", "/accounts/a/withdraw", &asked, r#"{"amount":5}"#),
+        ("POST", "/accounts/a/withdraw", &[], r#"{"amount":5000}"#),
+        ("POST", "/entities/account/a/events", &[], r#"{"type":"deposit","amount":5}"#),
+        ("POST", "/entities/account/a/events", &[], r#"{"type":"transfer","to":"b","amount":5}"#),
+        ("POST", "/transfers", &[], r#"{"from":"a","to":"b","amount":5}"#),
+        ("POST", "/transfers", &[], r#"{"from":"a","to":"none","amount":5}"#),
+        ("POST", "/transfers", &[], r#"{"from":"a","to":"b","amount":5000}"#),
+        ("POST", "/transfers", &[], r#"{"from":"a","to":"a","amount":5}"#),
+        ("POST", "/transfers", &asked, r#"{"from":"a","to":"b","amount":5}"#),
+        ("POST", "/transfers", &asked, r#"{"from":"a","to":"b","amount":5000}"#),
+        ("GET", "/transfers/x", &[], ""),
+        ("GET", "/accounts/a", &[], ""),
+        ("GET", "/accounts/a?version=1", &[], ""),
+        ("GET", "/accounts/a?at=2999-01-01T00:00:00Z", &[], ""),
+        ("GET", "/accounts/a?version=1000", &[], ""),
+        ("GET", "/accounts/none", &[], ""),
+        ("GET", "/accounts/a/events", &[], ""),
+        ("GET", "/accounts/a/events?from=2&limit=1", &[], ""),
+        ("GET", "/accounts/a/events?limit=0", &[], ""),
+        ("GET", "/accounts/a/verify", &[], ""),
+        ("GET", "/accounts/none/verify", &[], ""),
         ("GET", "/operator/dead-letters/ledger/dead", &OPERATOR, ""),
         ("GET", "/operator/dead-letters/ledger/dead?limit=1", &OPERATOR, ""),
         ("GET", "/operator/dead-letters/ledger/dead", &[], ""),
@@ -165,6 +202,7 @@ async fn every_answer_is_as_the_document_says() {
         ("GET", "/openapi.json", &[], ""),
         ("GET", "/openapi.json?a", &[], ""),
     ];
+    let mut transfers = Vec::new();
     let mut note = |method: &str, path: &str, reply: &Reply| {
         document.check(method, path, reply);
         let Found::Route(route, _) = find(method, path.split('?').next().unwrap()) else { panic!("{method} {path}") };
@@ -173,15 +211,29 @@ async fn every_answer_is_as_the_document_says() {
     for (method, path, headers, body) in requests {
         let reply = world.http(method, path, headers, body).await;
         note(method, path, &reply);
+        if let Some(transfer) = reply.body.get("transfer_id").and_then(Value::as_str) {
+            let path = format!("/transfers/{transfer}");
+            note("GET", &path, &world.get(&path).await);
+            transfers.push(path);
+        }
         let receipts: Vec<&Value> = reply.body.as_array().map_or_else(|| vec![&reply.body], |all| all.iter().collect());
         for receipt in receipts {
             let Some(event) = receipt.get("event_id").and_then(Value::as_str) else { continue };
             let id = ["a", "held", "top"].into_iter().find(|id| path.contains(&format!("/{id}/")));
-            let kind = if path.contains("/scribe/") { "scribe" } else { "counter" };
+            let kind = match path {
+                path if path.contains("/scribe/") => "scribe",
+                path if path.contains("/account") => "account",
+                _ => "counter",
+            };
             let Some(id) = id else { continue };
             let path = format!("/entities/{kind}/{id}/events/{event}");
             note("GET", &path, &world.get(&path).await);
         }
+    }
+    // What waits may be anything by now: the document promises one form for all of it.
+    world.work_off().await;
+    for path in transfers {
+        note("GET", &path, &world.get(&path).await);
     }
     for route in &ROUTES {
         let seen = &seen[&(route.method, route.path)];
@@ -200,7 +252,14 @@ async fn the_document_takes_the_bodies_that_the_server_takes() {
     assert!(document.takes(resume, &json!({"head": "park"})) && document.takes(resume, &json!({})));
     assert!(!document.takes(resume, &json!({"head": "drop"})) && !document.takes(resume, &json!({"tail": "park"})));
     let event = json!({"type": "increment", "amount": 1});
+    let (open, deposit, transfers) = ("/accounts/a/open", "/accounts/a/deposit", "/transfers");
+    world.open_account("b", 0).await;
     for (path, body) in [
+        (open, json!({"owner": "alice", "initial_balance": 0})),
+        (deposit, json!({"amount": 1})),
+        (deposit, json!({"amount": i64::MAX - 1})),
+        ("/accounts/a/withdraw", json!({"amount": i64::MAX - 1})),
+        (transfers, json!({"from": "a", "to": "b", "amount": 1})),
         (webhook, json!({"user_id": "a", "delta": 1})),
         (increment, json!({})),
         (increment, json!({"amount": -5})),
@@ -212,6 +271,20 @@ async fn the_document_takes_the_bodies_that_the_server_takes() {
         assert_eq!(world.post(path, &body.to_string()).await.status, 200, "{path} {body}");
     }
     for (path, body) in [
+        (open, json!({"owner": "", "initial_balance": 0})),
+        (open, json!({"owner": "a", "initial_balance": -1})),
+        (open, json!({"owner": "x".repeat(129), "initial_balance": 0})),
+        (open, json!({"owner": "a"})),
+        (open, json!({"owner": "a", "initial_balance": 0, "limit": 1})),
+        (deposit, json!({})),
+        (deposit, json!({"amount": 0})),
+        (deposit, json!({"amount": -1})),
+        (deposit, json!({"amount": "1"})),
+        (deposit, json!({"amount": 0.5})),
+        (deposit, json!([1])),
+        (transfers, json!({"from": "a", "amount": 1})),
+        (transfers, json!({"from": "a", "to": "b", "amount": 0})),
+        (transfers, json!({"from": "a", "to": "b", "amount": 1, "currency": "EUR"})),
         (webhook, json!({"user_id": "a", "delta": 1, "by": "b"})),
         (webhook, json!({"user_id": 7, "delta": 1})),
         (webhook, json!(["a", 1])),

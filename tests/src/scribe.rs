@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use shared::actor::{Actor, Event, Fault, Turn};
+use shared::actors::account::Account;
 use shared::actors::counter::Counter;
 use shared::registry::{Kind, Registry};
 
@@ -34,7 +35,7 @@ impl Actor for Scribe {
     }
 }
 
-/// The counter and the scribe.
+/// The account, the counter and the scribe.
 pub fn registry() -> Registry {
-    Registry::new([Kind::of::<Counter>(), Kind::of::<Scribe>()])
+    Registry::new([Kind::of::<Account>(), Kind::of::<Counter>(), Kind::of::<Scribe>()])
 }

@@ -176,13 +176,17 @@ fn told(reply: &Reply) -> Told {
 }
 
 /// The event source mapping and the delayed queue, in front of one process.
-struct Feed {
+pub struct Feed {
     world: Arc<World>,
     wakes: Vec<(Wake, Millis)>,
     chance: Chance,
 }
 
 impl Feed {
+    pub fn new(world: Arc<World>, chance: Chance) -> Self {
+        Self { world, wakes: Vec::new(), chance }
+    }
+
     /// Delivers what there is and what is due; says whether there was anything.
     async fn step(&mut self) -> bool {
         let mut records = self.world.records.take();
@@ -218,7 +222,8 @@ impl Feed {
         }
     }
 
-    async fn run(mut self, done: Arc<AtomicBool>) -> Self {
+    /// Delivers until it is told that the test is done.
+    pub async fn run(mut self, done: Arc<AtomicBool>) -> Self {
         while !done.load(Ordering::Relaxed) {
             if !self.step().await {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -228,7 +233,7 @@ impl Feed {
     }
 
     /// Until there is nothing any more, and nothing that is due some time.
-    async fn finish(&mut self) {
+    pub async fn finish(&mut self) {
         loop {
             if self.step().await {
                 continue;
@@ -272,7 +277,7 @@ async fn nothing_is_lost_doubled_or_reordered_however_the_network_fails() {
     };
     let done = Arc::new(AtomicBool::new(false));
     let feeds = worlds.map(|world| {
-        let feed = Feed { world: Arc::clone(world), wakes: Vec::new(), chance: Chance::new(chance.next()) };
+        let feed = Feed::new(Arc::clone(world), Chance::new(chance.next()));
         tokio::spawn(feed.run(Arc::clone(&done)))
     });
     let clients = (0..clients).map(|name| {

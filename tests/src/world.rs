@@ -113,6 +113,12 @@ impl World {
         self.ahead.fetch_add(ms, Ordering::Relaxed);
     }
 
+    /// Sets this world's clock back, by no more than it was advanced.
+    pub fn set_back(&self, ms: u64) {
+        let back = self.ahead.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |ahead| ahead.checked_sub(ms));
+        assert!(back.is_ok(), "the clock would run behind the machine's");
+    }
+
     /// When an invocation that starts now ends.
     pub fn deadline(&self) -> Millis {
         self.host.now().plus(limits::FUNCTION_TIMEOUT_MS)

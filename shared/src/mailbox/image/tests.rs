@@ -97,6 +97,8 @@ fn leases_read_back() {
 
 #[test]
 fn no_counter_is_beyond_what_can_be_counted() {
+    // A million a second, for longer than the universe is to last.
+    const { assert!(COUNTER_MOST > 1 << 62) }
     for name in ["head", "version", "sent", "bytes", "attempts", "strikes"] {
         assert!(read(&[(name, table::number(COUNTER_MOST))]).is_ok(), "{name}");
         assert!(read(&[(name, table::number(COUNTER_MOST + 1))]).is_err(), "{name}");
@@ -108,6 +110,20 @@ fn no_more_envelopes_are_recent_than_ever_left() {
     let list = AttributeValue::L(vec![serde_dynamo::to_attribute_value(recent(1)).unwrap()]);
     assert!(read(&[("recent", list.clone()), ("head", table::number(1))]).is_ok());
     assert!(read(&[("recent", list), ("head", table::number(0))]).is_err());
+}
+
+#[test]
+fn a_state_comes_with_its_schema() {
+    let state = AttributeValue::S("state".to_owned());
+    let image = read(&[("state", state.clone()), ("schema", table::number(3))]).unwrap();
+    let stored = image.stored().unwrap();
+    assert_eq!((stored.state, stored.schema), (&state, 3));
+    assert!(read(&[]).unwrap().stored().is_none());
+}
+
+#[test]
+fn an_envelope_counts_with_the_byte_of_its_place_in_the_list() {
+    assert_eq!(super::envelope_bytes(&AttributeValue::S("12345".to_owned())), 6);
 }
 
 #[test]
