@@ -14,15 +14,18 @@ use crate::problems::problem;
 use crate::world::{Reply, World, entity};
 
 /// The payloads that the tests below use.
-const USED: [(&str, &str); 12] = [
+const USED: [(&str, &str); 15] = [
     ("drain-stream", include_str!("../../events/drain-stream.json")),
     ("drain-wake", include_str!("../../events/drain-wake.json")),
+    ("ingest-account-open", include_str!("../../events/ingest-account-open.json")),
     ("ingest-entities-array", include_str!("../../events/ingest-entities-array.json")),
     ("ingest-entities-event", include_str!("../../events/ingest-entities-event.json")),
     ("ingest-increment", include_str!("../../events/ingest-increment.json")),
     ("ingest-increment-base64", include_str!("../../events/ingest-increment-base64.json")),
     ("ingest-operator-sweep", include_str!("../../events/ingest-operator-sweep.json")),
+    ("ingest-transfer", include_str!("../../events/ingest-transfer.json")),
     ("ingest-webhook-get", include_str!("../../events/ingest-webhook-get.json")),
+    ("status-account-events", include_str!("../../events/status-account-events.json")),
     ("status-list", include_str!("../../events/status-list.json")),
     ("status-not-found", include_str!("../../events/status-not-found.json")),
     ("status-operator-stuck", include_str!("../../events/status-operator-stuck.json")),
@@ -91,6 +94,21 @@ async fn ingest_takes_what_api_gateway_sends() {
     assert_eq!((array.status, queued), (202, vec!["queued"; 3]));
     world.stream(&[&entity("counter", "alice")]).await;
     assert_eq!(world.get("/counter/alice").await.body["value"], 10 + 5 + 1 - 2);
+}
+
+#[tokio::test]
+async fn the_bank_takes_what_api_gateway_sends() {
+    let world = World::new().await;
+    world.open_account("bob", 0).await;
+    let opened = ingested(&world, "ingest-account-open").await;
+    let alice = json!({"account_id": "alice", "owner": "Alice", "balance": 100, "version": 1});
+    assert_eq!((opened.status, opened.body), (200, alice));
+    let sent = ingested(&world, "ingest-transfer").await;
+    assert_eq!((sent.status, &sent.body["status"]), (200, &json!("completed")), "{sent:?}");
+    let journal = shown(&world, "status-account-events").await;
+    let types: Vec<_> =
+        journal.body["items"].as_array().unwrap().iter().map(|event| event["type"].as_str().unwrap()).collect();
+    assert_eq!((journal.status, types), (200, vec!["AccountOpened", "MoneyWithdrawn"]), "{:?}", journal.body);
 }
 
 #[tokio::test]
