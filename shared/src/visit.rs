@@ -96,19 +96,10 @@ pub async fn visit<H: Host>(host: &H, held: Held, budget: &mut Budget) -> Visite
         let end = End::Stopped(format!("there is no kind {}", held.image.entity.kind()));
         return Visited { end: Ok(end), follow: Vec::new() };
     };
-    let mut visit = Visit {
-        host,
-        kind,
-        image: held.image,
-        me: held.me,
-        budget,
-        rounds: host.settings().rounds,
-        alone: None,
-        occupied: None,
-        busy: false,
-        pushes: Vec::new(),
-        follow: Vec::new(),
-    };
+    let (rounds, pushes, follow) = (host.settings().rounds, Vec::new(), Vec::new());
+    let Held { image, me } = held;
+    let mut visit =
+        Visit { host, kind, image, me, budget, rounds, alone: None, occupied: None, busy: false, pushes, follow };
     let end = visit.steps().await;
     // Pushes are best effort: they come after everything that is not.
     let pushes = visit.pushes.iter().map(|(connection, message)| host.push(connection, message));

@@ -110,11 +110,15 @@ impl Insistent {
 /// Whether a reply says what became of the command; otherwise it is to be asked for again.
 fn is_answer(reply: &Reply) -> bool {
     match reply.status {
+        // A slow look for a receipt may not come in time; whoever has a key asks once more.
+        200 if reply.body.as_array().into_iter().flatten().any(|receipt| receipt.get("note").is_some()) => false,
         200 | 400 | 404 | 409 | 422 => true,
         // Once the money has left the payer it is known that it has.
         202 => reply.body.get("transfer_id").is_some() && reply.body["status"] != json!("queued"),
         429 | 503 => {
-            assert!(["mailbox-full", "outcome-unknown"].contains(&problem(reply)), "{reply:?}");
+            // On a busy machine a try may find no time.
+            let passing = ["mailbox-full", "outcome-unknown", "database-unavailable"];
+            assert!(passing.contains(&problem(reply)), "{reply:?}");
             false
         }
         other => {

@@ -282,6 +282,18 @@ async fn a_receiver_whose_holder_is_dead_gets_its_money_when_the_lease_is_over()
 }
 
 #[tokio::test]
+async fn a_receiver_that_cannot_be_read_makes_no_error_of_money_that_has_left() {
+    let world = bank().await;
+    let cut_off = world.again(actors::registry());
+    cut_off.faults.break_entity(&account("bob"));
+    let reply = cut_off.transfer("alice", "bob", 30).await;
+    assert_eq!((reply.status, &reply.body["status"]), (202, &json!("debited")), "{reply:?}");
+    world.work_off().await;
+    assert_eq!(tracked(&world, &reply.body["transfer_id"]).await.body["status"], "completed");
+    assert_eq!((world.balance("alice").await, world.balance("bob").await), (json!(70), json!(30)));
+}
+
+#[tokio::test]
 async fn a_credit_that_is_delivered_again_and_again_counts_once() {
     let world = bank().await;
     let (alice, bob) = (account("alice"), account("bob"));
