@@ -125,9 +125,15 @@ impl World {
     /// Every item of an entity whose sort key begins like this, in order, as it is stored.
     pub async fn stored(&self, entity: &EntityId, prefix: &str) -> Vec<Attributes> {
         let query = self.sdk().query().table_name(&self.table);
-        let query = query.key_condition_expression("pk = :pk AND begins_with(sk, :sk)").consistent_read(true);
-        let query = query.expression_attribute_values(":pk", Attribute::S(entity.to_string()));
-        let pages = query.expression_attribute_values(":sk", Attribute::S(prefix.to_owned())).into_paginator().items();
+        let query = query.expression_attribute_values(":pk", Attribute::S(entity.to_string())).consistent_read(true);
+        // No key may be compared with an empty text.
+        let query = match prefix {
+            "" => query.key_condition_expression("pk = :pk"),
+            prefix => query
+                .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
+                .expression_attribute_values(":sk", Attribute::S(prefix.to_owned())),
+        };
+        let pages = query.into_paginator().items();
         let items: Vec<_> = pages.send().collect::<Result<_, _>>().await.unwrap();
         items.into_iter().map(|item| Item::from(item).into()).collect()
     }
