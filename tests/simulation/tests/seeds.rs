@@ -10,11 +10,13 @@ const FROM: u64 = 500_000_000;
 
 #[test]
 fn no_seed_violates_an_invariant() {
-    let result = campaign(Plan { from: FROM, seeds: 400, threads: 2, mutant: None }, &|_| {});
+    // More of them for mutants of the code, some of which show in few worlds only.
+    let seeds = std::env::var("LEASEBOX_SEEDS").map_or(400, |seeds| seeds.parse().unwrap());
+    let result = campaign(Plan { from: FROM, seeds, threads: 2, mutant: None }, &|_| {});
     println!("{} seeds, {} commands applied; {}", result.seeds, result.applied, result.faults());
     assert_eq!(result.failure, None, "replay it: cargo run --release --bin simulate -- --seed N");
-    assert_eq!(result.seeds, 400);
-    assert!(result.applied > 2_000, "{}", result.applied);
+    assert_eq!(result.seeds, seeds);
+    assert!(result.applied > 5 * seeds, "{}", result.applied);
     for fault in Fault::ALL {
         assert!(result.tally.of(*fault) > 0, "no {}", fault.words());
     }
