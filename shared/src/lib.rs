@@ -36,6 +36,8 @@ pub mod push;
 pub mod receipt;
 pub mod registry;
 pub mod replay;
+#[cfg(test)]
+mod scripted;
 pub mod sharing;
 pub mod sourced;
 pub mod store;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
 use utoipa::ToSchema;
 
 use crate::client::Receipted;
@@ -267,7 +268,8 @@ pub struct HealthAnswer {
 pub fn rfc3339(at: Millis) -> String {
     let nanos = i128::from(at.0) * 1_000_000;
     let at = OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    at.format(&Rfc3339).unwrap_or_default()
+    at.format(format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z"))
+        .unwrap_or_default()
 }
 
 /// Reads a point in time of the form of RFC 3339, to the millisecond; none when it is of another form, or before 1970.

@@ -76,3 +76,6 @@ pub(crate) async fn within<H: Host, T>(
 
 /// The shortest time that a try is given.
 const MOMENT: Duration = Duration::from_millis(250);
+
+#[cfg(test)]
+mod tests;
