@@ -20,6 +20,7 @@ pub mod front;
 pub mod history;
 pub mod journal;
 pub mod lambda;
+pub mod metrics;
 pub mod operator;
 pub mod progress;
 pub mod pump;

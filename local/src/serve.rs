@@ -25,6 +25,7 @@ use crate::consumer::{BatchResponse, Consumer, DeliveryError};
 use crate::data_dir::DataDirError;
 use crate::feeding::{Feed, FeedingError};
 use crate::front;
+use crate::metrics;
 use crate::pump::{Clients, Settings};
 use crate::table::{self, TableError};
 use crate::token::{self, TokenError, Told};
@@ -45,6 +46,9 @@ pub struct Options {
     /// The port to serve on; 0 takes a free one.
     #[arg(long, default_value_t = 3000)]
     pub port: u16,
+    /// The port of the Prometheus endpoint; 0 takes a free one.
+    #[arg(long, value_name = "PORT", default_value_t = 2121)]
+    pub metrics_port: u16,
     /// Another DynamoDB, instead of the embedded one.
     #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL_DYNAMODB")]
     pub endpoint: Option<String>,
@@ -134,8 +138,9 @@ pub async fn run(
     connect: impl AsyncFn(&str) -> Connection,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
+    let (bind, port) = (options.bind, options.metrics_port);
     let server = Server::start(options, actors::registry(), connect).await?;
-    server.announce();
+    server.announce(metrics::serve(bind, port).await);
     server.run(stop).await
 }
 
@@ -208,10 +213,13 @@ impl Server {
     }
 
     /// Says what to type next.
-    fn announce(&self) {
+    fn announce(&self, metrics: Option<SocketAddr>) {
         let base = format!("http://{}", self.address).replace("127.0.0.1", "localhost");
         println!("Leasebox listens on {base}");
         println!("  database   {}", self.backend.endpoint());
+        if let Some(address) = metrics {
+            println!("  metrics    http://{address}/metrics");
+        }
         match &self.kept {
             Some(directory) => println!("  state      {}", directory.display()),
             None => println!("  state      in memory: it is gone when this ends"),

@@ -15,6 +15,7 @@ use crate::mailbox::image::{Lease, Mailbox};
 use crate::mailbox::post::{Posted, Posting, Room, Stored, Tries, post};
 use crate::mailbox::takeover::{Taken, Takeover, take};
 use crate::mailbox::view::{self, Standing};
+use crate::metrics;
 use crate::outcome::{Outcome, Settled};
 use crate::sharing::{Boarding, Carried, Class, Lead, Sharing};
 use crate::store::{Consistency, StoreError, backoff};
@@ -166,11 +167,17 @@ impl<H: Host> Client<H> {
     /// # Errors
     /// As [`SubmitError`] says. Once the events are stored there is no error any more: they will be processed.
     pub async fn submit(&self, submission: Submission<'_>) -> Result<Vec<Receipted>, SubmitError> {
-        let carried = self.store(&submission).await?;
+        let told = self.tell(&submission).await;
+        metrics::posted(submission.entity.kind(), submission.drafts.len(), &told);
+        told
+    }
+
+    async fn tell(&self, submission: &Submission<'_>) -> Result<Vec<Receipted>, SubmitError> {
+        let carried = self.store(submission).await?;
         if let Some(me) = carried.stored.owner.filter(|_| carried.leads) {
-            self.run(&submission, &carried.stored.image, me).await;
+            self.run(submission, &carried.stored.image, me).await;
         }
-        Ok(self.results(&submission, carried.stored).await)
+        Ok(self.results(submission, carried.stored).await)
     }
 
     /// Posts, alone or together with concurrent posts of this process.

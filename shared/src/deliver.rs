@@ -12,6 +12,7 @@ use crate::host::Host;
 use crate::limits;
 use crate::mailbox::image::Mailbox;
 use crate::mailbox::post::{Posted, Posting, Room, Tries, post};
+use crate::metrics::{self, Delivered};
 use crate::outbox::Outgoing;
 use crate::store::Put;
 use crate::table;
@@ -44,13 +45,18 @@ pub async fn deliver<H: Host>(host: &H, image: &Mailbox, now: Millis, stop: Mill
             continue;
         }
         if let Some(cause) = outgoing.given_up(now) {
+            metrics::delivered(image.entity.kind(), Delivered::Never);
             delivery.dead.push(dead_letter(&image.entity, outgoing, &cause, now));
             continue;
         }
         let take_along = (delivery.follow.len() as u64) < u64::from(hops) && outgoing.to != image.entity;
         match one(host, &image.entity, outgoing, take_along, stop).await {
-            Ok(held) => delivery.follow.extend(held),
+            Ok(held) => {
+                metrics::delivered(image.entity.kind(), Delivered::Yes);
+                delivery.follow.extend(held);
+            }
             Err(()) => {
+                metrics::delivered(image.entity.kind(), Delivered::NotYet);
                 waiting.insert(&outgoing.to);
                 delivery.rest.push(outgoing.clone().failed(host.now()));
             }

@@ -29,6 +29,9 @@ pub trait Host: Clone + Send + Sync + 'static {
     /// The time by this machine's clock. It decides when work resumes, never whether it is right.
     fn now(&self) -> Millis;
 
+    /// The time since some moment of the past: for measuring only, and it never goes back.
+    fn stopwatch(&self) -> Duration;
+
     /// A random number.
     fn random(&self) -> u64;
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
@@ -28,6 +28,7 @@ pub struct Live<S> {
     pushes: Pushes,
     waiting: Waiting,
     clock: Clock,
+    started: Instant,
 }
 
 /// What tells the time.
@@ -58,7 +59,15 @@ impl<S: Store> Live<S> {
     /// A host of these parts.
     #[must_use]
     pub fn new(store: S, registry: Registry, settings: Settings, pushes: Pushes, clock: Clock) -> Self {
-        Self { store, registry: Arc::new(registry), settings, pushes, waiting: Waiting::default(), clock }
+        Self {
+            store,
+            registry: Arc::new(registry),
+            settings,
+            pushes,
+            waiting: Waiting::default(),
+            clock,
+            started: Instant::now(),
+        }
     }
 }
 
@@ -86,6 +95,10 @@ impl<S: Store> Host for Live<S> {
 
     fn now(&self) -> Millis {
         (self.clock.0)()
+    }
+
+    fn stopwatch(&self) -> Duration {
+        self.started.elapsed()
     }
 
     fn random(&self) -> u64 {

@@ -145,6 +145,10 @@ impl Host for Scripted {
         Millis(self.script().now)
     }
 
+    fn stopwatch(&self) -> Duration {
+        Duration::from_millis(self.script().now)
+    }
+
     fn random(&self) -> u64 {
         self.script().random
     }

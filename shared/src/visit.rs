@@ -17,6 +17,7 @@ use crate::mailbox::StepError;
 use crate::mailbox::commit::{Commit, Committed, Ending, Note, commit, note};
 use crate::mailbox::image::Mailbox;
 use crate::mailbox::settle::{Settle, settle};
+use crate::metrics;
 use crate::receipt;
 use crate::registry::{Kind, Unreadable};
 use crate::store::StoreError;
@@ -96,11 +97,13 @@ pub async fn visit<H: Host>(host: &H, held: Held, budget: &mut Budget) -> Visite
         let end = End::Stopped(format!("there is no kind {}", held.image.entity.kind()));
         return Visited { end: Ok(end), follow: Vec::new() };
     };
+    metrics::acquired(&held.image, host.now());
     let (rounds, pushes, follow) = (host.settings().rounds, Vec::new(), Vec::new());
     let Held { image, me } = held;
     let mut visit =
         Visit { host, kind, image, me, budget, rounds, alone: None, occupied: None, busy: false, pushes, follow };
     let end = visit.steps().await;
+    metrics::visited(kind.name, host.settings().rounds - visit.rounds, matches!(end, Ok(End::Lost)));
     // Pushes are best effort: they come after everything that is not.
     let pushes = visit.pushes.iter().map(|(connection, message)| host.push(connection, message));
     futures::future::join_all(pushes).await;
@@ -184,7 +187,11 @@ impl<H: Host> Visit<'_, H> {
             return Ok(end);
         }
         let input = Input { image: &self.image, kind: self.kind, receipts: &receipts, now };
-        match batch::run(input, most) {
+        let began = self.host.stopwatch();
+        let ran = batch::run(input, most);
+        let took = self.host.stopwatch().saturating_sub(began);
+        metrics::ran(&self.image, ran.as_ref().map_or(0, |batch| batch.taken), now, took);
+        match ran {
             Ok(batch) if batch.taken > 0 => self.commit(batch).await,
             Ok(batch) => self.stopped(now, batch.stop).await,
             Err(unreadable) => self.unreadable(unreadable).await,
@@ -296,6 +303,7 @@ impl<H: Host> Visit<'_, H> {
         let committed = commit(self.host, write, self.last_step()).await?;
         if let Committed::Applied(_) = &committed {
             self.publish(&batch);
+            metrics::committed(self.kind.name, &batch.recent);
             self.pushes.extend(batch.pushes);
         }
         let done = (ending != Ending::Keep).then_some(End::Released);

@@ -34,6 +34,7 @@ mod input;
 mod journey;
 mod keys;
 mod limits;
+mod metrics;
 mod openapi;
 mod operators;
 mod paths;

@@ -31,6 +31,7 @@ impl Running {
             table: crate::world::table_name(),
             lease: limits::LEASE_MS / 1000,
             operator_token: None,
+            metrics_port: 0,
         };
         let connection = async |endpoint: &str| connect(endpoint, Identity::Anyone).await;
         let server = Server::start(options, actors::registry(), connection).await.unwrap();

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use shared::envelope::EntityId;
+use shared::envelope::{EntityId, Millis};
 use shared::table;
 use shared::wake::Wake;
 
@@ -23,6 +23,8 @@ pub struct Batch {
     pub groups: Vec<Group>,
     /// The items that cannot be read: they exhaust their retries and end in the dead-letter queue.
     pub unreadable: Vec<String>,
+    /// When the oldest of the stream's records was made, to the second.
+    pub oldest: Option<Millis>,
 }
 
 /// One entity to look at.
@@ -73,6 +75,7 @@ pub fn read(event: Value) -> Result<Batch, Unreadable> {
     let mut batch = Batch::default();
     let mut places = HashMap::new();
     for record in records {
+        batch.oldest = batch.oldest.into_iter().chain(created(&record)).min();
         let source = record.get("eventSource").and_then(Value::as_str).unwrap_or_default();
         let read = match source {
             "aws:dynamodb" => stream_record(&record)?,
@@ -110,6 +113,11 @@ impl Batch {
             None => group.looks.push((vec![item], wake)),
         }
     }
+}
+
+fn created(record: &Value) -> Option<Millis> {
+    let seconds = record.pointer("/dynamodb/ApproximateCreationDateTime")?.as_f64()?;
+    Some(Millis((seconds * 1000.0) as u64))
 }
 
 fn stream_record(record: &Value) -> Result<Read, Unreadable> {

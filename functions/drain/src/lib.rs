@@ -9,6 +9,7 @@ use shared::envelope::{EntityId, Millis};
 use shared::host::Host;
 use shared::limits;
 use shared::look::{Company, Looked, attend};
+use shared::metrics;
 use shared::store::StoreError;
 use shared::wake::{Wake, WakeError, Wakes};
 
@@ -33,6 +34,9 @@ pub async fn handle<H: Host, W: Wakes>(
 ) -> Result<Value, Unreadable> {
     let batch = event::read(event)?;
     let mut failures = Failures::new(batch.unreadable);
+    if let Some(oldest) = batch.oldest {
+        metrics::stream_age(host.now().since(oldest));
+    }
     let drain = &Drain { host, wakes, deadline };
     let attended: Vec<Vec<Left>> = stream::iter(batch.groups)
         .map(|group| drain.attend_group(group, Company::Others))
@@ -129,7 +133,9 @@ impl<H: Host, W: Wakes> Drain<'_, H, W> {
         // To fail a record would hold up every entity behind it in its shard: this one is looked at a little later.
         tracing::warn!(%entity, %error, "an entity did not answer; it is looked at again");
         let again = Wake { entity: entity.clone(), lease: None, due: None };
-        self.wakes.wake(&again, AGAIN_MS).await.ok().map(|()| Attended::Done)
+        let sent = self.wakes.wake(&again, AGAIN_MS).await;
+        metrics::woken(entity.kind(), sent.is_ok());
+        sent.ok().map(|()| Attended::Done)
     }
 
     async fn try_attend(
@@ -140,7 +146,9 @@ impl<H: Host, W: Wakes> Drain<'_, H, W> {
     ) -> Result<Attended, AttendError> {
         match attend(self.host, entity, wake, company, self.deadline).await? {
             Looked::Later(wake, delay_ms) => {
-                self.wakes.wake(&wake, delay_ms).await?;
+                let sent = self.wakes.wake(&wake, delay_ms).await;
+                metrics::woken(entity.kind(), sent.is_ok());
+                sent?;
                 Ok(Attended::Done)
             }
             Looked::Suspect => Ok(Attended::Suspect),

@@ -3,6 +3,7 @@
 use drain::queue::Queue;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
 use serde_json::Value;
+use shared::emf::Emitter;
 use shared::envelope::Millis;
 use shared::live::{Config, connect};
 use shared::store::dynamodb;
@@ -16,11 +17,14 @@ async fn main() -> Result<(), Error> {
         lease_seconds: std::env::var("LEASE_SECONDS").ok().map(|seconds| seconds.parse()).transpose()?,
         connections: std::env::var("CONNECTIONS_URL").ok().filter(|url| !url.is_empty()),
     };
+    let metrics = Emitter::install("drain")?;
     let host = &connect(&sdk, config).await;
     let wakes = &Queue::new(aws_sdk_sqs::Client::new(&sdk), std::env::var("WAKE_QUEUE_URL")?);
     run(service_fn(async |event: LambdaEvent<Value>| {
         let deadline = Millis(event.context.deadline);
-        Ok::<_, Error>(drain::handle(host, wakes, event.payload, deadline).await?)
+        let response = drain::handle(host, wakes, event.payload, deadline).await;
+        metrics.flush();
+        Ok::<_, Error>(response?)
     }))
     .await
 }

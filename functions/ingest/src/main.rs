@@ -2,6 +2,7 @@
 
 use lambda_http::{Error, Request, RequestExt, run, service_fn, tracing};
 use shared::client::Client;
+use shared::emf::Emitter;
 use shared::envelope::Millis;
 use shared::http::guard::Guard;
 use shared::live::{Config, connect};
@@ -16,10 +17,13 @@ async fn main() -> Result<(), Error> {
         lease_seconds: std::env::var("LEASE_SECONDS").ok().map(|seconds| seconds.parse()).transpose()?,
         connections: std::env::var("CONNECTIONS_URL").ok().filter(|url| !url.is_empty()),
     };
+    let metrics = Emitter::install("ingest")?;
     let client = &Client::new(connect(&sdk, config).await);
     run(service_fn(async |request: Request| {
         let deadline = Millis(request.lambda_context().deadline);
-        Ok::<_, Error>(ingest::handle(client, &Guard::Iam, request, deadline).await)
+        let response = ingest::handle(client, &Guard::Iam, request, deadline).await;
+        metrics.flush();
+        Ok::<_, Error>(response)
     }))
     .await
 }

@@ -1,6 +1,7 @@
 //! Wiring of the function that reads.
 
 use lambda_http::{Error, Request, run, service_fn, tracing};
+use shared::emf::Emitter;
 use shared::http::guard::Guard;
 use shared::live::{Config, connect};
 use shared::store::dynamodb;
@@ -10,6 +11,12 @@ async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
     let sdk = dynamodb::settings().load().await;
     let config = Config { table: std::env::var("TABLE_NAME")?, lease_seconds: None, connections: None };
+    let metrics = Emitter::install("status")?;
     let host = &connect(&sdk, config).await;
-    run(service_fn(async |request: Request| Ok::<_, Error>(status::handle(host, &Guard::Iam, request).await))).await
+    run(service_fn(async |request: Request| {
+        let response = status::handle(host, &Guard::Iam, request).await;
+        metrics.flush();
+        Ok::<_, Error>(response)
+    }))
+    .await
 }

@@ -11,6 +11,7 @@ mod demo;
 mod hang_up;
 mod journal;
 mod kill;
+mod metrics;
 mod operator;
 mod queue;
 mod restart;

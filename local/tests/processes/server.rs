@@ -51,6 +51,11 @@ impl Server {
         self.url.strip_prefix("http://").unwrap().to_owned()
     }
 
+    /// What it wrote to its log until now.
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(self.log.path()).unwrap()
+    }
+
     /// Ends it as a power failure would.
     pub fn kill(mut self) {
         self.end();

@@ -6,6 +6,7 @@ use crate::envelope::{EntityId, Millis, Owner};
 use crate::host::Host;
 use crate::mailbox::image::{Lease, Mailbox, write_lease};
 use crate::mailbox::{StepError, persist};
+use crate::metrics;
 use crate::store::{Store, Update, Values, Written};
 use crate::table;
 
@@ -58,7 +59,10 @@ pub async fn take<H: Host>(
     let image = item.map(|item| Mailbox::read(entity, item)).transpose().map_err(damaged)?;
     // An earlier try of this very write may be what made the condition fail: then the lease is ours already.
     Ok(match image {
-        Some(image) if image.held_by(&owner) => Taken::Held(Box::new(image)),
+        Some(image) if image.held_by(&owner) => {
+            metrics::taken_over(entity.kind(), takeover);
+            Taken::Held(Box::new(image))
+        }
         _ => Taken::Refused,
     })
 }

@@ -1,5 +1,7 @@
 //! The AWS SDK as a store: its settings, and one mapping of its errors, for everything that this project asks of AWS.
 
+mod transaction;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,13 +18,14 @@ use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, ConsumedCapacity, Delete as TransactDelete, Put, ReturnConsumedCapacity,
-    ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update as TransactUpdate,
+    AttributeValue, CancellationReason, ConsumedCapacity, ReturnConsumedCapacity, ReturnValue,
+    ReturnValuesOnConditionCheckFailure,
 };
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use serde_dynamo::Item;
 
+use crate::metrics;
 use crate::store::{
     Consistency, Consumed, Delete, Key, Page, Query, Store, StoreError, Transaction, Update, Values, Written,
 };
@@ -106,11 +109,13 @@ impl Store for DynamoDb {
             .send()
             .await
             .map_err(|error| classify(&error))?;
-        Ok((found.item.map(Item::from), read_units(found.consumed_capacity.as_ref())))
+        let consumed = read_units(found.consumed_capacity.as_ref());
+        metrics::consumed(&key.pk, "get", consumed);
+        Ok((found.item.map(Item::from), consumed))
     }
 
     async fn update(&self, update: Update) -> Result<Written, StoreError> {
-        let attempts = Attempts::default();
+        let (attempts, partition) = (Attempts::default(), update.key.pk.clone());
         let written = self
             .client
             .update_item()
@@ -128,10 +133,11 @@ impl Store for DynamoDb {
             .send()
             .await;
         match written {
-            Ok(output) => Ok(Written::Applied {
-                item: output.attributes.unwrap_or_default().into(),
-                consumed: write_units([output.consumed_capacity.as_ref()]),
-            }),
+            Ok(output) => {
+                let consumed = write_units([output.consumed_capacity.as_ref()]);
+                metrics::consumed(&partition, "update", consumed);
+                Ok(Written::Applied { item: output.attributes.unwrap_or_default().into(), consumed })
+            }
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
                     Ok(Written::Refused { old: failed.item.clone().map(Item::from), clean: attempts.clean() })
@@ -142,14 +148,14 @@ impl Store for DynamoDb {
     }
 
     async fn transact(&self, transaction: Transaction) -> Result<Written, StoreError> {
-        let attempts = Attempts::default();
-        let mut actions = vec![transaction_update(&self.table, transaction.update)?];
+        let (attempts, partition) = (Attempts::default(), transaction.update.key.pk.clone());
+        let mut actions = vec![transaction::update(&self.table, transaction.update)?];
         for put in transaction.puts {
-            actions.push(transaction_put(&self.table, put)?);
+            actions.push(transaction::put(&self.table, put)?);
         }
         let deletes_from = actions.len();
         for delete in transaction.deletes {
-            actions.push(transaction_delete(&self.table, delete)?);
+            actions.push(transaction::delete(&self.table, delete)?);
         }
         let written = self
             .client
@@ -162,10 +168,11 @@ impl Store for DynamoDb {
             .send()
             .await;
         match written {
-            Ok(output) => Ok(Written::Applied {
-                item: HashMap::<String, AttributeValue>::new().into(),
-                consumed: write_units(output.consumed_capacity().iter().map(Some)),
-            }),
+            Ok(output) => {
+                let consumed = write_units(output.consumed_capacity().iter().map(Some));
+                metrics::consumed(&partition, "transact", consumed);
+                Ok(Written::Applied { item: HashMap::<String, AttributeValue>::new().into(), consumed })
+            }
             Err(error) => cancelled(&error, deletes_from, attempts.clean()).map_err(|error| attempts.error(error)),
         }
     }
@@ -185,10 +192,11 @@ impl Store for DynamoDb {
             .send()
             .await;
         match deleted {
-            Ok(output) => Ok(Written::Applied {
-                item: HashMap::<String, AttributeValue>::new().into(),
-                consumed: write_units([output.consumed_capacity.as_ref()]),
-            }),
+            Ok(output) => {
+                let consumed = write_units([output.consumed_capacity.as_ref()]);
+                metrics::consumed(&delete.key.pk, "delete", consumed);
+                Ok(Written::Applied { item: HashMap::<String, AttributeValue>::new().into(), consumed })
+            }
             Err(error) => match error.as_service_error() {
                 Some(DeleteItemError::ConditionalCheckFailedException(_)) => {
                     Ok(Written::Refused { old: None, clean: attempts.clean() })
@@ -199,6 +207,11 @@ impl Store for DynamoDb {
     }
 
     async fn query(&self, query: Query) -> Result<Page, StoreError> {
+        // The table is queried by `pk`, the directory by `kind`, and either is the first value.
+        let partition = match query.values.first() {
+            Some((_, serde_dynamo::AttributeValue::S(partition))) => partition.clone(),
+            _ => String::new(),
+        };
         let page = self
             .client
             .query()
@@ -214,10 +227,12 @@ impl Store for DynamoDb {
             .send()
             .await
             .map_err(|error| classify(&error))?;
+        let consumed = read_units(page.consumed_capacity.as_ref());
+        metrics::consumed(&partition, "query", consumed);
         Ok(Page {
             items: page.items.unwrap_or_default().into_iter().map(Item::from).collect(),
             last: page.last_evaluated_key.map(Item::from),
-            consumed: read_units(page.consumed_capacity.as_ref()),
+            consumed,
         })
     }
 }
@@ -323,48 +338,6 @@ fn values(values: Values) -> HashMap<String, AttributeValue> {
     values.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
 }
 
-fn built<T, E: std::error::Error>(result: Result<T, E>) -> Result<T, StoreError> {
-    result.map_err(|error| StoreError::Invalid(error.to_string()))
-}
-
-fn transaction_update(table_name: &str, update: Update) -> Result<TransactWriteItem, StoreError> {
-    let update = TransactUpdate::builder()
-        .table_name(table_name)
-        .set_key(Some(key_attributes(&update.key)))
-        .set_expression_attribute_names(Some(table::aliases(&[&update.update, &update.condition])))
-        .set_expression_attribute_values(Some(values(update.values)))
-        .update_expression(update.update)
-        .condition_expression(update.condition)
-        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-        .build();
-    Ok(TransactWriteItem::builder().update(built(update)?).build())
-}
-
-fn transaction_put(table_name: &str, put: crate::store::Put) -> Result<TransactWriteItem, StoreError> {
-    let mut item: HashMap<String, AttributeValue> = put.item.into();
-    item.extend(key_attributes(&put.key));
-    let mut builder = Put::builder().table_name(table_name).set_item(Some(item));
-    if let Some((condition, with)) = put.condition {
-        // DynamoDB refuses a map of values that is empty, where another engine may let it pass.
-        let with = (!with.is_empty()).then(|| values(with));
-        builder = builder
-            .condition_expression(condition)
-            .set_expression_attribute_names(Some(table::aliases(&[condition])))
-            .set_expression_attribute_values(with);
-    }
-    Ok(TransactWriteItem::builder().put(built(builder.build())?).build())
-}
-
-fn transaction_delete(table_name: &str, delete: Delete) -> Result<TransactWriteItem, StoreError> {
-    let delete = TransactDelete::builder()
-        .table_name(table_name)
-        .set_key(Some(key_attributes(&delete.key)))
-        .set_expression_attribute_names(Some(table::aliases(&[delete.condition])))
-        .condition_expression(delete.condition)
-        .build();
-    Ok(TransactWriteItem::builder().delete(built(delete)?).build())
-}
-
 fn read_units(capacity: Option<&ConsumedCapacity>) -> Consumed {
     Consumed { write: 0.0, read: capacity.and_then(ConsumedCapacity::capacity_units).unwrap_or_default() }
 }
@@ -372,21 +345,4 @@ fn read_units(capacity: Option<&ConsumedCapacity>) -> Consumed {
 fn write_units<'a>(capacities: impl IntoIterator<Item = Option<&'a ConsumedCapacity>>) -> Consumed {
     let units = capacities.into_iter().flatten().filter_map(ConsumedCapacity::capacity_units);
     Consumed { write: units.sum(), read: 0.0 }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_condition_without_values_is_sent_without_a_map_of_them() {
-        let put = |values| {
-            let condition = Some((table::JOURNAL_IF, values));
-            let item = HashMap::<String, serde_dynamo::AttributeValue>::new().into();
-            let put = crate::store::Put { key: Key::new("account/alice", "event#1"), item, condition };
-            transaction_put("leasebox", put).unwrap().put.unwrap()
-        };
-        assert_eq!(put(Vec::new()).expression_attribute_values, None);
-        assert!(put(vec![(":at", table::number(1))]).expression_attribute_values.is_some());
-    }
 }

@@ -61,6 +61,10 @@ impl Host for SimHost {
         Millis(self.world.clock(self.process))
     }
 
+    fn stopwatch(&self) -> Duration {
+        Duration::from_millis(self.world.now())
+    }
+
     fn random(&self) -> u64 {
         self.world.random()
     }
