@@ -2,6 +2,7 @@
 #![cfg(test)]
 #![cfg(unix)]
 
+mod database;
 mod gate;
 mod increment;
 mod ring;

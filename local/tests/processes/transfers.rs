@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use local::connect::{Identity, connect};
-use local::database::{Database, Serving};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use reqwest::{Client, StatusCode};
@@ -22,9 +21,9 @@ use shared::live::{Clock, Live};
 use shared::push::Pushes;
 use shared::store::dynamodb::DynamoDb;
 
-use crate::increment::{BOUND, LEASE, reached};
+use crate::database::Shared;
+use crate::increment::{BOUND, reached};
 use crate::ring::{Balances, Ring};
-use crate::server::Server;
 
 const ACCOUNTS: usize = 20;
 const INITIAL: u64 = 1_000;
@@ -195,38 +194,22 @@ async fn watch(ring: &Ring, over: &AtomicBool) -> Seen {
 
 struct World {
     ring: Ring,
-    endpoint: String,
-    /// Kept, so that it goes on answering.
-    _embedded: Option<Serving>,
+    shared: Shared,
 }
 
 impl World {
     async fn new() -> Self {
-        let (endpoint, _embedded) = match std::env::var("DYNAMODB_ENDPOINT") {
-            Ok(endpoint) => (endpoint, None),
-            Err(_) => {
-                let database = Database::in_memory().unwrap();
-                let serving = database.serve("127.0.0.1:0".parse().unwrap()).await.unwrap();
-                (serving.endpoint(), Some(serving))
-            }
-        };
-        let table = format!("transfers-{}-{:016x}", std::process::id(), rand::random::<u64>());
-        let client = connect(&endpoint, Identity::Anyone).await.clients.dynamodb;
+        let shared = Shared::new("transfers").await;
+        let client = connect(&shared.endpoint, Identity::Anyone).await.clients.dynamodb;
         let names = (0..ACCOUNTS).map(account).chain([CLOSED.to_owned()]);
         let accounts = names.map(|id| EntityId::new("account", &id).unwrap()).collect();
-        Self { ring: Ring { client, table, accounts }, endpoint, _embedded }
-    }
-
-    fn serve(&self) -> Server {
-        let lease = LEASE.to_string();
-        let table = self.ring.table.as_str();
-        Server::start(&["--ephemeral", "--endpoint", &self.endpoint, "--table", table, "--lease", &lease])
+        Self { ring: Ring { client, table: shared.table.clone(), accounts }, shared }
     }
 }
 
 /// Posts to an account what no process is there to run, and brings the event.
 async fn queue(world: &World, from: &EntityId, command: &Command, key: &str) -> EventId {
-    let config = connect(&world.endpoint, Identity::Anyone).await.config;
+    let config = connect(&world.shared.endpoint, Identity::Anyone).await.config;
     let store = DynamoDb::new(&config, &world.ring.table);
     let host = Live::new(store, actors::registry(), Settings::default(), Pushes::Nowhere, Clock::machine());
     let body = serde_json::to_string(command).unwrap();
@@ -254,7 +237,7 @@ async fn a_repetition_that_waited_beside_the_first_leads_to_the_same_transfer() 
         events.push(queue(&world, from, &command, "transfer").await);
     }
     assert_ne!(events[0], events[1]);
-    let server = world.serve();
+    let server = world.shared.serve();
     let id = |event: &EventId| format!("{}~{event}", from.id());
     let end = Instant::now() + BOUND;
     for event in &events {
@@ -275,7 +258,7 @@ async fn a_repetition_that_waited_beside_the_first_leads_to_the_same_transfer() 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_money_is_made_or_lost_by_a_kill() {
     let world = World::new().await;
-    let (victim, survivor) = (world.serve(), world.serve());
+    let (victim, survivor) = (world.shared.serve(), world.shared.serve());
     let http = Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
     for account in (0..ACCOUNTS).map(account) {
         let open = http.post(format!("{}/accounts/{account}/open", survivor.url()));
@@ -313,7 +296,7 @@ async fn no_money_is_made_or_lost_by_a_kill() {
     let kill = async {
         reached(&decided, TRANSFERS / 2).await;
         victim.kill();
-        let successor = world.serve();
+        let successor = world.shared.serve();
         servers.0.lock().unwrap_or_else(PoisonError::into_inner)[0] = successor.url().to_owned();
         successor
     };

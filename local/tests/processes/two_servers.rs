@@ -2,12 +2,12 @@
 
 use std::sync::atomic::AtomicUsize;
 
-use local::database::{Database, Serving};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use reqwest::Client;
 
-use crate::increment::{BOUND, Fate, LEASE, check, count, increments, post_all, reached, settle};
+use crate::database::Shared;
+use crate::increment::{BOUND, Fate, check, count, increments, post_all, reached, settle};
 use crate::server::Server;
 
 const COUNTERS: u32 = 200;
@@ -18,24 +18,13 @@ const CLIENTS: usize = 32;
 /// One table, and two servers on it.
 struct Pair {
     servers: [Server; 2],
-    /// Kept, so that it goes on answering.
-    _embedded: Option<Serving>,
+    _shared: Shared,
 }
 
 impl Pair {
     async fn start() -> Self {
-        let (endpoint, _embedded) = match std::env::var("DYNAMODB_ENDPOINT") {
-            Ok(endpoint) => (endpoint, None),
-            Err(_) => {
-                let database = Database::in_memory().unwrap();
-                let serving = database.serve("127.0.0.1:0".parse().unwrap()).await.unwrap();
-                (serving.endpoint(), Some(serving))
-            }
-        };
-        let table = format!("two-servers-{}-{:016x}", std::process::id(), rand::random::<u64>());
-        let lease = LEASE.to_string();
-        let arguments = ["--ephemeral", "--endpoint", &endpoint, "--table", &table, "--lease", &lease];
-        Self { servers: [Server::start(&arguments), Server::start(&arguments)], _embedded }
+        let shared = Shared::new("two-servers").await;
+        Self { servers: [shared.serve(), shared.serve()], _shared: shared }
     }
 }
 
@@ -55,7 +44,7 @@ async fn every_total_is_exact() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_finishes_what_the_other_left_when_it_was_killed() {
-    let Pair { servers: [victim, survivor], _embedded } = Pair::start().await;
+    let Pair { servers: [victim, survivor], _shared } = Pair::start().await;
     let http = Client::new();
     let load = increments("left", COUNTERS / 2, 0..DIGITS, &mut StdRng::seed_from_u64(2));
     let (acknowledged, half) = (AtomicUsize::new(0), load.len() / 2);
