@@ -1,5 +1,4 @@
-//! What an operator sees: every metric once, with its name, its unit and what it says; and the one place for each where
-//! it is recorded. Labels are kinds and outcomes, never ids, so that there are few series however many entities there are.
+//! What an operator sees: every metric once, with its name, its unit and what it says, and how it is recorded. Labels are kinds and outcomes, never ids, so that there are few series however many entities there are.
 //!
 //! Recording goes through the `metrics` facade: in development to a Prometheus endpoint, on Lambda to a line of CloudWatch's
 //! embedded metric format after each invocation. Neither takes a network call, and without a recorder nothing happens.

@@ -8,9 +8,9 @@ use crate::envelope::{EntityId, Envelope, EventId, Keyed, Millis};
 use crate::host::Host;
 use crate::limits;
 use crate::mailbox::image::Damaged;
-use crate::mailbox::{StepError, within};
+use crate::mailbox::{StepError, reread};
 use crate::outcome::{Outcome, Settled};
-use crate::store::{Consistency, Put, Store, StoreError, backoff};
+use crate::store::{Consistency, Put, Store, StoreError};
 use crate::table;
 
 /// What a key was used for, and how it ended.
@@ -107,15 +107,8 @@ pub async fn get<H: Host>(
     key: crate::store::Key,
     deadline: Millis,
 ) -> Result<Option<serde_dynamo::Item>, StoreError> {
-    let mut attempt = 0;
-    loop {
-        match within(host, deadline, host.store().get(key.clone(), Consistency::Strong)).await {
-            Ok((item, _)) => return Ok(item),
-            Err(error) if !error.is_transient() || host.now() >= deadline => return Err(error),
-            Err(_) => host.sleep(backoff(attempt, host.random())).await,
-        }
-        attempt += 1;
-    }
+    let (item, _) = reread(host, deadline, || host.store().get(key.clone(), Consistency::Strong)).await?;
+    Ok(item)
 }
 
 #[cfg(test)]

@@ -10,10 +10,10 @@ use crate::host::Host;
 use crate::journal::{self, Entry};
 use crate::limits;
 use crate::mailbox::image::Mailbox;
-use crate::mailbox::{StepError, view, within};
+use crate::mailbox::{StepError, reread, view};
 use crate::registry::{Kind, Stage, Unreadable};
 use crate::sourced::Snapshot;
-use crate::store::{Consistency, Page, Query, Store, StoreError, backoff};
+use crate::store::{Consistency, Query, Store};
 use crate::table;
 
 /// Journal items that one step of a replay reads. An item has up to 4 KB, and DynamoDB reads at most 1 MB at once.
@@ -259,7 +259,7 @@ pub async fn items<H: Host>(
         after: None,
         limit,
     };
-    let page = ask(host, query, deadline).await?;
+    let page = reread(host, deadline, || host.store().query(query.clone())).await?;
     let damaged = |damage| StepError::Damaged { entity: entity.clone(), damage };
     let mut entries = Vec::new();
     for item in page.items {
@@ -267,18 +267,4 @@ pub async fn items<H: Host>(
     }
     let next = entries.last().and_then(|entry: &Entry| entry.version.checked_add(1)).filter(|_| page.last.is_some());
     Ok((entries, next))
-}
-
-/// A query that is repeated, with backoff, while it fails for a passing reason.
-async fn ask<H: Host>(host: &H, query: Query, deadline: Millis) -> Result<Page, StoreError> {
-    let mut attempt = 0;
-    loop {
-        match within(host, deadline, host.store().query(query.clone())).await {
-            Err(error) if error.is_transient() && host.now() < deadline => {
-                host.sleep(backoff(attempt, host.random())).await;
-            }
-            result => return result,
-        }
-        attempt += 1;
-    }
 }

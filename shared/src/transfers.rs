@@ -4,7 +4,7 @@
 //! record first and the receiver's after it gives a state that was true at some time in between.
 
 use crate::actor::Rejection;
-use crate::actors::account::{Command, Credited, KIND, Sent, Transfer, TransferId};
+use crate::actors::account::{Credited, KIND, Sent, Transfer, TransferId};
 use crate::envelope::{EntityId, Millis};
 use crate::host::Host;
 use crate::mailbox::StepError;
@@ -79,12 +79,9 @@ pub async fn find<H: Host>(host: &H, id: &TransferId, deadline: Millis) -> Resul
     match standing {
         Some(Standing::Queued { position }) => {
             let envelope = usize::try_from(position).ok().and_then(|index| image.queue.get(index));
-            match envelope.and_then(|envelope| serde_json::from_str(&envelope.body).ok()) {
-                Some(Command::Transfer { to, amount }) => {
-                    let transfer = Transfer::new(&id.from, id.event, &to, amount.unsigned_abs());
-                    tracked(Some(transfer), Progress::Queued)
-                }
-                _ => Ok(None),
+            match envelope.and_then(|envelope| Transfer::asked(id, &envelope.body)) {
+                Some(transfer) => tracked(Some(transfer), Progress::Queued),
+                None => Ok(None),
             }
         }
         Some(Standing::Settled(Settled { outcome: Outcome::Rejected(rejection), .. })) => {

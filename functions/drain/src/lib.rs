@@ -133,9 +133,13 @@ impl<H: Host, W: Wakes> Drain<'_, H, W> {
         // To fail a record would hold up every entity behind it in its shard: this one is looked at a little later.
         tracing::warn!(%entity, %error, "an entity did not answer; it is looked at again");
         let again = Wake { entity: entity.clone(), lease: None, due: None };
-        let sent = self.wakes.wake(&again, AGAIN_MS).await;
-        metrics::woken(entity.kind(), sent.is_ok());
-        sent.ok().map(|()| Attended::Done)
+        self.send(&again, AGAIN_MS).await.ok().map(|()| Attended::Done)
+    }
+
+    async fn send(&self, wake: &Wake, delay_ms: u64) -> Result<(), WakeError> {
+        let sent = self.wakes.wake(wake, delay_ms).await;
+        metrics::woken(wake.entity.kind(), sent.is_ok());
+        sent
     }
 
     async fn try_attend(
@@ -146,9 +150,7 @@ impl<H: Host, W: Wakes> Drain<'_, H, W> {
     ) -> Result<Attended, AttendError> {
         match attend(self.host, entity, wake, company, self.deadline).await? {
             Looked::Later(wake, delay_ms) => {
-                let sent = self.wakes.wake(&wake, delay_ms).await;
-                metrics::woken(entity.kind(), sent.is_ok());
-                sent?;
+                self.send(&wake, delay_ms).await?;
                 Ok(Attended::Done)
             }
             Looked::Suspect => Ok(Attended::Suspect),

@@ -16,7 +16,7 @@ use shared::outcome::{Outcome, Settled};
 use shared::transfers::{self, Progress, Tracked};
 
 use crate::request::{Dialect, PostRequest, object};
-use crate::response::{failed, marked};
+use crate::response::{failed, marked, write};
 
 /// Reads a request to the bank: to whom it goes, the event, and how the answer looks.
 ///
@@ -27,8 +27,9 @@ pub fn read(banking: Banking, id: &str, body: &[u8]) -> Result<(EntityId, Vec<Va
     let amount = || required::<AmountBody>(body, r#"{"amount": 50}"#).map(|AmountBody { amount }| amount);
     let (account, command, dialect) = match banking {
         Banking::Open => {
-            let command = required::<OpenBody>(body, r#"{"owner": "alice", "initial_balance": 100}"#)?.into();
-            (account(id)?, command, Dialect::Account)
+            let form = r#"{"owner": "alice", "initial_balance": 100}"#;
+            let OpenBody { owner, initial_balance } = required(body, form)?;
+            (account(id)?, Command::Open { owner, initial_balance }, Dialect::Account)
         }
         Banking::Deposit => (account(id)?, Command::Deposit { amount: amount()? }, Dialect::Account),
         Banking::Withdraw => (account(id)?, Command::Withdraw { amount: amount()? }, Dialect::Account),
@@ -54,7 +55,7 @@ fn required<T: DeserializeOwned>(body: &[u8], form: &str) -> Result<T, Problem> 
 /// Answers a transfer with where it stands: 200 once the money has arrived or is back, 202 while it is on its way.
 ///
 /// # Errors
-/// The problem to answer with: there was no event.
+/// The problem to answer with: its records, which alone tell how it went on, cannot be read.
 pub async fn transferred<H: Host>(
     host: &H,
     posting: &PostRequest,
@@ -62,17 +63,9 @@ pub async fn transferred<H: Host>(
     deadline: Millis,
 ) -> Result<Answer, Problem> {
     let Some(Receipted { event, standing }) = receipts.into_iter().next() else {
-        return Err(Problem::invalid("there was no event"));
+        return Ok(write(posting, Vec::new()));
     };
     match standing {
-        Standing::Settled(Settled { event, outcome: Outcome::Rejected(rejection), replayed }) => {
-            let problem = Problem::rejected(rejection).with("event_id", event.to_string());
-            Ok(marked(problem.answer(), replayed))
-        }
-        Standing::Settled(Settled { event, outcome: Outcome::Dead(cause), replayed }) => {
-            Ok(marked(failed(event, &cause), replayed))
-        }
-        Standing::Dead { cause } => Ok(failed(event, &cause)),
         Standing::Settled(Settled { event, outcome: Outcome::Reply(reply), replayed }) => {
             let Ok(Reply::Transfer(transfer)) = serde_json::from_value(reply) else {
                 return Ok(failed(event, "the reply is not a transfer's"));
@@ -92,6 +85,10 @@ pub async fn transferred<H: Host>(
             }
         }
         Standing::Queued { .. } | Standing::Never => Ok(queued(posting, event)),
+        // Nothing has moved, and that is answered as everywhere.
+        standing @ (Standing::Settled(_) | Standing::Dead { .. }) => {
+            Ok(write(posting, vec![Receipted { event, standing }]))
+        }
     }
 }
 
@@ -104,11 +101,7 @@ fn answer(transfer: Transfer, progress: Progress) -> Answer {
 
 fn queued(posting: &PostRequest, event: EventId) -> Answer {
     let id = TransferId { from: posting.entity.clone(), event };
-    let command = posting.drafts.first().and_then(|draft| serde_json::from_str(&draft.body).ok());
-    let transfer = match command {
-        Some(Command::Transfer { to, amount }) => Some(Transfer::new(&id.from, event, &to, amount.unsigned_abs())),
-        _ => None,
-    };
+    let transfer = posting.drafts.first().and_then(|draft| Transfer::asked(&id, &draft.body));
     let answer = TransferAnswer::new(&id, Tracked { transfer, progress: Progress::Queued });
     Answer::json(202, &answer).header("location", &format!("/transfers/{id}"))
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::actors::account::{Balance, Command, TransferId};
+use crate::actors::account::{Balance, TransferId};
 use crate::http::answer::rfc3339;
 use crate::http::problem::Problem;
 use crate::journal::Entry;
@@ -44,12 +44,6 @@ pub struct TransferBody {
     /// How much, in the smallest unit: above zero.
     #[schema(minimum = 1)]
     pub amount: i64,
-}
-
-impl From<OpenBody> for Command {
-    fn from(OpenBody { owner, initial_balance }: OpenBody) -> Self {
-        Self::Open { owner, initial_balance }
-    }
 }
 
 /// An account.

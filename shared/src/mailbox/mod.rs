@@ -60,6 +60,27 @@ where
     Err(StoreError::Unknown("there was no time for a try".to_owned()))
 }
 
+/// A read that is repeated, with backoff, while it fails for a passing reason and there is time.
+///
+/// # Errors
+/// The last error, when the deadline is near or there is no use in another try.
+pub(crate) async fn reread<H, T, R>(host: &H, deadline: Millis, read: impl Fn() -> R) -> Result<T, StoreError>
+where
+    H: Host,
+    R: Future<Output = Result<T, StoreError>> + Send,
+{
+    let mut attempt = 0;
+    loop {
+        match within(host, deadline, read()).await {
+            Err(error) if error.is_transient() && host.now() < deadline => {
+                host.sleep(backoff(attempt, host.random())).await;
+            }
+            result => return result,
+        }
+        attempt += 1;
+    }
+}
+
 /// One try of an operation, which ends when the time is up: then its outcome is unknown. However late it is, a try has
 /// a moment.
 pub(crate) async fn within<H: Host, T>(

@@ -30,6 +30,15 @@ impl Transfer {
         let id = TransferId { from: from.clone(), event };
         Self { id, from: from.id().to_owned(), to: to.to_owned(), amount }
     }
+
+    /// The transfer that a command in its stored form asks for; none when it is another command.
+    #[must_use]
+    pub fn asked(id: &TransferId, body: &str) -> Option<Self> {
+        match serde_json::from_str(body).ok()? {
+            Command::Transfer { to, amount } => Some(Self::new(&id.from, id.event, &to, amount.unsigned_abs())),
+            _ => None,
+        }
+    }
 }
 
 /// The identity of a transfer: the paying account and its event, written `account~event_id`. It is known as soon as the
