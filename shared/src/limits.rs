@@ -60,6 +60,8 @@ pub const RECORDS: usize = TRANSACTION_ACTIONS - 1;
 pub const RECORD_BYTES: usize = 64 * KB;
 /// Bytes that the side records of one commit may sum to; DynamoDB allows 4 MB a transaction.
 pub const RECORDS_BYTES: usize = 3 * 1024 * KB;
+/// How often an actor is asked which side records an event is decided with.
+pub const LOOKUPS: usize = 3;
 /// Events of one commit share a journal item up to this size, in bytes: a larger item would save next to nothing.
 pub const JOURNAL_ITEM_BYTES: usize = 4 * KB;
 /// Commits in one visit before the entity is handed over.

@@ -6,9 +6,10 @@ use utoipa::ToSchema;
 
 use crate::client::SubmitError;
 use crate::envelope::EventId;
-use crate::http::answer::{LockAnswer, rfc3339};
+use crate::http::answer::LockAnswer;
 use crate::http::problem::Problem;
 use crate::mailbox::image::Lease;
+use crate::moment::rfc3339;
 use crate::operator::OperatorError;
 use crate::operator::dead_letters::{Content, Letter, LetterId};
 use crate::operator::redrive::{Redriven, RedrivenAll};
