@@ -106,6 +106,17 @@ pub const PAGE_MOST: usize = 100;
 pub const EVENTS: usize = 100;
 /// Events on one page of a journal at most.
 pub const EVENTS_MOST: usize = 1_000;
+/// Messages on one page of a conversation, or in one part of a log, unless the caller asks for another number.
+pub const MESSAGES: usize = 50;
+/// Messages on one page of a conversation, or in one part of a log, at most.
+pub const MESSAGES_MOST: usize = 100;
+/// A frame that a client sends on a socket, in bytes: what API Gateway takes in one.
+pub const FRAME_BYTES: usize = 32 * KB;
+/// What a client may have an answer on its socket repeat, in bytes.
+pub const ECHO_BYTES: usize = 64;
+/// How long a connection counts as open when nothing is heard of it, in milliseconds. API Gateway closes one that is idle
+/// for 10 minutes; what is renewed in half of this time never expires by mistake.
+pub const CONNECTION_MS: u64 = 15 * 60 * 1000;
 
 const _: () = assert!(
     QUEUE_BYTES + DELIVERY_RESERVE_BYTES + STATE_BYTES + OUTBOX_BYTES + RECENT_BYTES + REPLY_BYTES + RESERVE_BYTES

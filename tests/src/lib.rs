@@ -19,6 +19,7 @@ mod world;
 
 mod accounts;
 mod architecture;
+mod chat;
 mod concurrency;
 mod cost;
 mod crash;

@@ -51,6 +51,14 @@ pub struct Reply {
     pub body: Value,
 }
 
+impl Reply {
+    fn read(response: lambda_http::Response<lambda_http::Body>) -> Self {
+        let (parts, body) = response.into_parts();
+        let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        Self { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+}
+
 impl World {
     /// A world with the project's own kinds and limits.
     pub async fn new() -> Self {
@@ -159,9 +167,12 @@ impl World {
             }
             _ => status::handle(&self.host, &guard(), request).await,
         };
-        let (parts, body) = response.into_parts();
-        let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-        Reply { status: parts.status.as_u16(), headers: parts.headers, body }
+        Reply::read(response)
+    }
+
+    /// Calls the function that posts, with whatever it is called with other than by a route.
+    pub async fn call_ingest(&self, request: lambda_http::Request) -> Reply {
+        Reply::read(ingest::handle(&self.client, &guard(), request, self.deadline()).await)
     }
 
     /// `GET` without headers.

@@ -1,12 +1,17 @@
 //! The function that posts: a request becomes a post, and its receipts an answer.
 
 pub mod bank;
+pub mod chat;
+pub mod frame;
 pub mod operator;
 pub mod request;
 pub mod response;
+pub mod socket;
 
+use futures::FutureExt;
 use lambda_http::http::Response;
-use lambda_http::{Body, Request};
+use lambda_http::request::RequestContext;
+use lambda_http::{Body, Request, RequestExt};
 use shared::client::{Client, Submission};
 use shared::envelope::Millis;
 use shared::host::Host;
@@ -19,6 +24,11 @@ use crate::request::Dialect;
 
 /// Answers one request. `guard` tells operators from others, `deadline` is when the invocation ends.
 pub async fn handle<H: Host>(client: &Client<H>, guard: &Guard, request: Request, deadline: Millis) -> Response<Body> {
+    if let Some(RequestContext::WebSocket(context)) = request.request_context_ref() {
+        // On the heap: what a frame may ask for is much, and most requests are none.
+        let answer = socket::answer(client, context, request.body().as_ref(), deadline).boxed().await;
+        return answer.into_response().map(Body::from);
+    }
     let answer = match answer(client, guard, &request, deadline).await {
         Ok(answer) => answer,
         Err(problem) => problem.answer(),

@@ -1,6 +1,7 @@
 //! The function that reads, and that answers whatever no route takes. It never writes.
 
 pub mod bank;
+pub mod chat;
 pub mod operator;
 pub mod pages;
 
@@ -52,6 +53,8 @@ async fn answer<H: Host>(host: &H, guard: &Guard, request: &Request) -> Result<A
         Endpoint::Users => users(host, query).await,
         Endpoint::List => list(host, &params, query).await,
         Endpoint::Bank(banking) => bank::answer(host, banking, &params, query).await,
+        Endpoint::Chat(chatting) => chat::answer(host, chatting, &params, query).await,
+        Endpoint::Page(_) => Err(Problem::unknown_path(path)),
         Endpoint::Operator(task) => operator::answer(host, guard, (task, &params), request).await,
         endpoint => {
             Query::read(query, &[])?;
@@ -70,6 +73,8 @@ async fn one<H: Host>(host: &H, endpoint: Endpoint, params: &Params, method: &st
         Endpoint::Users
         | Endpoint::List
         | Endpoint::Bank(_)
+        | Endpoint::Chat(_)
+        | Endpoint::Page(_)
         | Endpoint::Operator(_)
         | Endpoint::Webhook
         | Endpoint::Increment

@@ -54,6 +54,20 @@ pub async fn since<H: Host>(
 }
 
 impl Part {
+    /// Leaves the last messages for the next part, when they are more than so many bytes; one message stays.
+    pub fn shorten(&mut self, bytes: usize, size: impl Fn(&Message) -> usize) {
+        let mut sum = 0;
+        let fits = self.messages.iter().take_while(|message| {
+            sum += size(message);
+            sum <= bytes
+        });
+        let fits = fits.count().max(1);
+        if let Some(last) = self.messages.get(fits.saturating_sub(1)).filter(|_| fits < self.messages.len()) {
+            (self.since, self.complete) = (last.n, false);
+            self.messages.truncate(fits);
+        }
+    }
+
     /// Takes messages for as long as each is the one that follows.
     fn extend(&mut self, messages: Vec<Message>) {
         for message in messages {

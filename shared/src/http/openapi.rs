@@ -207,6 +207,7 @@ fn body(route: &Route) -> Option<RequestBody> {
 
 fn success(route: &Route) -> Option<RefOr<Schema>> {
     Some(match route.endpoint {
+        Endpoint::Chat(_) | Endpoint::Page(_) => return None,
         Endpoint::Webhook => reference::<WebhookAnswer>(),
         Endpoint::Increment | Endpoint::Counter => reference::<CounterAnswer>(),
         Endpoint::Post => one_or_many("ReceiptAnswer"),

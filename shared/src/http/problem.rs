@@ -147,15 +147,26 @@ impl Problem {
     /// The problem as an answer.
     #[must_use]
     pub fn answer(self) -> Answer {
-        let Members { name, title, status, detail, mut values, headers } = *self.0;
-        // A rejection's own values must not take the place of a problem's members.
-        values.retain(|name, _| !["type", "title", "status", "detail"].contains(&name.as_str()));
-        let body = Body { r#type: format!("urn:leasebox:{name}"), title, status, detail, values };
-        let mut answer = Answer::json(status, &body).header("content-type", MEDIA_TYPE);
+        let (body, headers) = self.split();
+        let mut answer = Answer::json(body.status, &body).header("content-type", MEDIA_TYPE);
         for (name, value) in headers {
             answer = answer.header(name, &value);
         }
         answer
+    }
+
+    /// The problem as a part of something else.
+    #[must_use]
+    pub fn to_json(self) -> Value {
+        // The body consists of what JSON can hold.
+        serde_json::to_value(self.split().0).unwrap_or_default()
+    }
+
+    fn split(self) -> (Body, Vec<(&'static str, String)>) {
+        let Members { name, title, status, detail, mut values, headers } = *self.0;
+        // A rejection's own values must not take the place of a problem's members.
+        values.retain(|name, _| !["type", "title", "status", "detail"].contains(&name.as_str()));
+        (Body { r#type: format!("urn:leasebox:{name}"), title, status, detail, values }, headers)
     }
 }
 
