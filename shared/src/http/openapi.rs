@@ -14,7 +14,8 @@ use utoipa::openapi::{
 };
 
 use crate::http::answer::{
-    CounterAnswer, EntityAnswer, EntityPage, HealthAnswer, ReceiptAnswer, UserAnswer, UserPage, WebhookAnswer,
+    CounterAnswer, EntityAnswer, EntityPage, HealthAnswer, ReceiptAnswer, TicketAnswer, UserAnswer, UserPage,
+    WebhookAnswer,
 };
 use crate::http::bank::{
     AccountAnswer, AccountEvents, AmountBody, OpenBody, TransferAnswer, TransferBody, VerifyAnswer,
@@ -24,7 +25,7 @@ use crate::http::operator::{
     SweepAnswer,
 };
 use crate::http::problem;
-use crate::http::routes::{Banking, Endpoint, Function, ROUTES, Route, Task};
+use crate::http::routes::{Banking, Chatting, Endpoint, Function, Page, ROUTES, Route, Task};
 use crate::limits;
 
 /// A problem as RFC 9457 has it.
@@ -83,6 +84,8 @@ enum HeadBody {
 
 /// The name of the scheme that operator routes ask for. Deployed, they ask for AWS_IAM signatures, like other routes.
 const OPERATORS: &str = "operator-token";
+/// The name of the scheme that users' routes ask for, unless the deployment is open to everyone.
+const USERS: &str = "user-token";
 
 /// The document.
 #[must_use]
@@ -117,6 +120,7 @@ fn components() -> ComponentsBuilder {
     add::<EntityAnswer>(&mut schemas);
     add::<EntityPage>(&mut schemas);
     add::<HealthAnswer>(&mut schemas);
+    add::<TicketAnswer>(&mut schemas);
     add::<AccountAnswer>(&mut schemas);
     add::<AccountEvents>(&mut schemas);
     add::<VerifyAnswer>(&mut schemas);
@@ -137,7 +141,8 @@ fn components() -> ComponentsBuilder {
     add::<IncrementBody>(&mut schemas);
     add::<WebhookBody>(&mut schemas);
     let token = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
-    ComponentsBuilder::new().schemas_from_iter(schemas).security_scheme(OPERATORS, token)
+    let jwt = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build());
+    ComponentsBuilder::new().schemas_from_iter(schemas).security_scheme(OPERATORS, token).security_scheme(USERS, jwt)
 }
 
 fn operation(route: &Route) -> Operation {
@@ -156,17 +161,32 @@ fn operation(route: &Route) -> Operation {
     if let Endpoint::Operator(_) = route.endpoint {
         operation = operation.security(SecurityRequirement::new(OPERATORS, Vec::<String>::new()));
     }
+    if let Endpoint::Chat(_) = route.endpoint {
+        operation = operation
+            .security(SecurityRequirement::default())
+            .security(SecurityRequirement::new(USERS, Vec::<String>::new()));
+    }
     if let Some(body) = body(route) {
         operation = operation.request_body(Some(body));
     }
-    if route.function == Function::Ingest && !matches!(route.endpoint, Endpoint::Operator(_)) {
+    let posts = !matches!(route.endpoint, Endpoint::Operator(_) | Endpoint::Chat(Chatting::Ticket));
+    if route.function == Function::Ingest && posts {
         let text = json!({"type": "string"});
         operation = operation
             .parameter(parameter("Idempotency-Key", ParameterIn::Header, Required::False, &text))
             .parameter(parameter("Prefer", ParameterIn::Header, Required::False, &text))
             .response("202", response("Stored, not yet processed", "application/json", Some(accepted(route))));
     }
-    operation.response("200", response("Done", "application/json", success(route))).build()
+    operation.response("200", response("Done", media(route), success(route))).build()
+}
+
+fn media(route: &Route) -> &'static str {
+    match route.endpoint {
+        Endpoint::Page(Page::Index) => "text/html",
+        Endpoint::Page(Page::Script) => "text/javascript",
+        Endpoint::Page(Page::Style) => "text/css",
+        _ => "application/json",
+    }
 }
 
 fn query(route: &Route) -> Vec<(&'static str, Value)> {
@@ -218,6 +238,10 @@ fn success(route: &Route) -> Option<RefOr<Schema>> {
         Endpoint::OpenApi => inline(&json!({"type": "object"})),
         Endpoint::Bank(banking) => banked(banking),
         Endpoint::Operator(task) => operated(task),
+        Endpoint::Chat(Chatting::Ticket) => reference::<TicketAnswer>(),
+        // The chat's own answers come with its handlers.
+        Endpoint::Chat(_) | Endpoint::Page(Page::Config) => inline(&json!({"type": "object"})),
+        Endpoint::Page(_) => inline(&json!({"type": "string"})),
     })
 }
 
@@ -288,6 +312,6 @@ mod tests {
             let name = piece.split('"').next().unwrap();
             assert!(document["components"]["schemas"].get(name).is_some(), "{name}");
         }
-        assert_eq!(document["paths"].as_object().unwrap().len(), 25, "{}", document["paths"]);
+        assert_eq!(document["paths"].as_object().unwrap().len(), 36, "{}", document["paths"]);
     }
 }
