@@ -16,13 +16,21 @@ use shared::http::routes::{Found, Function, find};
 use shared::limits;
 use tokio_util::task::TaskTracker;
 
+use crate::jwt::Authorizer;
+
 /// What Lambda takes of a request's body, in bytes.
 const LAMBDA_BODY: usize = 6 * 1024 * 1024;
 
 /// A router that hands every request to its function. As on Lambda, an invocation that has begun ends in its own time,
-/// also when its caller hangs up; `invocations` keeps count of them. `guard` tells operators from others.
-pub fn router<H: Host>(client: Client<H>, guard: Guard, invocations: TaskTracker) -> Router {
-    let functions = Arc::new(Functions { client, guard });
+/// also when its caller hangs up; `invocations` keeps count of them. `guard` says who may speak, `tokens` verifies users'
+/// tokens first.
+pub fn router<H: Host>(
+    client: Client<H>,
+    guard: Guard,
+    tokens: Option<Authorizer>,
+    invocations: TaskTracker,
+) -> Router {
+    let functions = Arc::new(Functions { client, guard, tokens });
     Router::new().fallback(serve::<H>).with_state(Front { functions, invocations })
 }
 
@@ -30,6 +38,7 @@ pub fn router<H: Host>(client: Client<H>, guard: Guard, invocations: TaskTracker
 struct Functions<H> {
     client: Client<H>,
     guard: Guard,
+    tokens: Option<Authorizer>,
 }
 
 struct Front<H> {
@@ -65,7 +74,14 @@ async fn invoke<H: Host>(
     functions: Arc<Functions<H>>,
     request: lambda_http::Request,
 ) -> lambda_http::Response<LambdaBody> {
-    let Functions { client, guard } = &*functions;
+    let Functions { client, guard, tokens } = &*functions;
+    let request = match tokens {
+        None => request,
+        Some(tokens) => match tokens.admit(guard, request, client.host().now()) {
+            Ok(request) => request,
+            Err(refused) => return refused.response(),
+        },
+    };
     let posts = match find(request.method().as_str(), request.uri().path()) {
         Found::Route(route, _) => route.function == Function::Ingest,
         Found::WrongMethod(_) | Found::Nowhere => false,

@@ -10,7 +10,7 @@ use serde_json::Value;
 use shared::actors;
 use shared::client::Client;
 use shared::host::Host;
-use shared::http::guard::Guard;
+use shared::http::guard::Users;
 use shared::limits;
 use shared::live::{Clock, Live, machine_time};
 use shared::push::Pushes;
@@ -20,6 +20,7 @@ use shared::wake::{Wake, WakeError};
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 
+use crate::access::{self, Access, AccessError};
 use crate::backend::{Backend, BackendError, Keep, Source};
 use crate::consumer::{BatchResponse, Consumer, DeliveryError};
 use crate::data_dir::DataDirError;
@@ -27,8 +28,8 @@ use crate::feeding::{Feed, FeedingError};
 use crate::front;
 use crate::metrics;
 use crate::pump::{Clients, Settings};
+use crate::secret::Told;
 use crate::table::{self, TableError};
-use crate::token::{self, TokenError, Told};
 use crate::wakes::Wakes;
 
 /// The options of `leasebox`.
@@ -59,9 +60,9 @@ pub struct Options {
     #[arg(long, value_name = "SECONDS", default_value_t = limits::LEASE_MS / 1000)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=600))]
     pub lease: u64,
-    /// What operators send as `Authorization: Bearer`; without it, one is made and kept in the data directory.
-    #[arg(long, value_name = "TOKEN", env = "LEASEBOX_OPERATOR_TOKEN", hide_env_values = true)]
-    pub operator_token: Option<String>,
+    /// Who may speak.
+    #[command(flatten)]
+    pub access: access::Options,
 }
 
 /// Why the server does not start, or ended.
@@ -70,9 +71,9 @@ pub enum ServeError {
     /// The directory or the database is not usable.
     #[error(transparent)]
     Backend(#[from] BackendError),
-    /// There is no operator token.
+    /// Nobody may speak, or anybody.
     #[error(transparent)]
-    Token(#[from] TokenError),
+    Access(#[from] AccessError),
     /// The data directory cannot be written.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
@@ -152,7 +153,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     kept: Option<PathBuf>,
-    operators: token::Found,
+    access: Access,
 }
 
 impl Server {
@@ -165,6 +166,7 @@ impl Server {
         registry: Registry,
         connect: impl AsyncFn(&str) -> Connection,
     ) -> Result<Self, ServeError> {
+        options.access.suits(options.bind)?;
         let address = SocketAddr::new(options.bind, options.port);
         let listener = TcpListener::bind(address).await.map_err(|cause| ServeError::Listen { address, cause })?;
         let keep = if options.ephemeral { Keep::Nothing } else { Keep::In(options.data.clone()) };
@@ -174,7 +176,7 @@ impl Server {
         };
         let backend = Backend::start(&keep, &source).await?;
         let kept = (!options.ephemeral).then_some(options.data);
-        let operators = token::find(options.operator_token.as_deref(), kept.as_deref())?;
+        let access = Access::new(&options.access, kept.as_deref())?;
         backend.dir().write_endpoint(backend.endpoint())?;
         let Connection { config, clients } = connect(backend.endpoint()).await;
         table::ensure(&clients.dynamodb, &options.table).await?;
@@ -183,7 +185,7 @@ impl Server {
         let store = DynamoDb::new(&config, &options.table);
         let host = Live::new(store, registry, settings, Pushes::Nowhere, Clock::machine());
         let address = listener.local_addr()?;
-        Ok(Self { backend, feed, host, listener, address, kept, operators })
+        Ok(Self { backend, feed, host, listener, address, kept, access })
     }
 
     /// Where it listens.
@@ -199,7 +201,8 @@ impl Server {
         let drain = Arc::new(Drain { host: self.host.clone(), wakes: self.feed.wakes.clone() });
         let mut feeding = self.feed.start(&self.backend, drain, Settings::default())?;
         let invocations = TaskTracker::new();
-        let router = front::router(Client::new(self.host), Guard::Token(self.operators.token), invocations.clone());
+        let Access { guard, tokens, .. } = self.access;
+        let router = front::router(Client::new(self.host), guard, tokens, invocations.clone());
         let served = axum::serve(self.listener, router).with_graceful_shutdown(stop);
         let ended = tokio::select! {
             served = served => served,
@@ -224,10 +227,14 @@ impl Server {
             Some(directory) => println!("  state      {}", directory.display()),
             None => println!("  state      in memory: it is gone when this ends"),
         }
-        match &self.operators.told {
+        match &self.access.operators {
             Told::Given => println!("  operators  send the token that was given"),
             Told::In(file) => println!("  operators  send the token in {}", file.display()),
             Told::Shown(token) => println!("  operators  send the token {token}"),
+        }
+        match self.access.guard.users {
+            Users::Open => println!("  users      whoever asks is who they say"),
+            Users::Verified => println!("  users      send a token that was signed for them"),
         }
         println!();
         println!("Now type, in another terminal:");

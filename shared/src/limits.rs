@@ -95,6 +95,10 @@ pub const ROOM_WAIT_MS: u64 = 2_000;
 pub const WAKE_MS: u64 = 900_000;
 /// How long a request replays a journal, in milliseconds: within the timeout of the function that reads.
 pub const REPLAY_MS: u64 = 20_000;
+/// How long a ticket opens a socket, in seconds.
+pub const TICKET_SECONDS: u64 = 60;
+/// Length of the key that tickets are signed with, in bytes: at least that of its hash.
+pub const TICKET_KEY_BYTES: usize = 32;
 /// Timeout of the functions that take leases, in milliseconds, as template.yaml sets it.
 pub const FUNCTION_TIMEOUT_MS: u64 = 25_000;
 

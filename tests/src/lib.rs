@@ -26,6 +26,7 @@ mod crash;
 mod damage;
 mod decoders;
 mod deployed_routes;
+mod deployed_sockets;
 mod differential;
 mod effects;
 mod example;

@@ -12,7 +12,9 @@ use shared::actors;
 use shared::client::{Client, Mode, Receipted, Submission};
 use shared::envelope::{Draft, EntityId, Millis};
 use shared::host::Host;
-use shared::http::guard::{Guard, Token};
+use shared::http::guard::operators::Token;
+use shared::http::guard::tickets::Tickets;
+use shared::http::guard::{Guard, Users};
 use shared::limits::{self, Settings};
 use shared::live::{Clock, Live, machine_time};
 use shared::mailbox::image::Mailbox;
@@ -264,7 +266,12 @@ pub const TOKEN: &str = "the-token-of-the-tests";
 pub const OPERATOR: [(&str, &str); 1] = [("authorization", "Bearer the-token-of-the-tests")];
 
 fn guard() -> Guard {
-    Guard::Token(Token::new(TOKEN).unwrap())
+    Guard::direct(Token::new(TOKEN).unwrap(), Users::Open, Vec::new(), Tickets::new(&[7; 32]).unwrap())
+}
+
+/// The guard of the functions behind an API that is open to everyone.
+pub fn deployed() -> Guard {
+    Guard::gateway("open", "", Some("the ticket key of the tests, which is long")).unwrap()
 }
 
 /// An entity of a kind.

@@ -254,6 +254,15 @@ pub struct EntityPage {
     pub cursor: Option<String>,
 }
 
+/// What opens a socket.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TicketAnswer {
+    /// The ticket: `?ticket=…`.
+    pub ticket: String,
+    /// When it opens nothing any more.
+    pub expires_at: String,
+}
+
 /// Whether the service works.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HealthAnswer {

@@ -176,6 +176,16 @@ pub struct OnlinePage {
     pub cursor: Option<String>,
 }
 
+/// What the page has to know of the deployment that it talks to.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PageConfig {
+    /// Where sockets are opened; null for `/ws` of the same host.
+    #[schema(required)]
+    pub socket_url: Option<String>,
+    /// Whether a request needs the user's token, and a socket a ticket.
+    pub tickets: bool,
+}
+
 impl Problem {
     /// It is stored, and nobody has processed it in the time that there was. Sending it again is needless.
     #[must_use]
