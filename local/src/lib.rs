@@ -29,6 +29,7 @@ pub mod sam;
 pub mod sequence;
 pub mod serve;
 pub mod shutdown;
+pub mod sockets;
 pub mod sqs;
 pub mod table;
 pub mod target_table;
