@@ -32,6 +32,7 @@ pub mod secret;
 pub mod sequence;
 pub mod serve;
 pub mod shutdown;
+pub mod sockets;
 pub mod sqs;
 pub mod table;
 pub mod target_table;

@@ -18,17 +18,18 @@ use shared::registry::Registry;
 use shared::store::dynamodb::DynamoDb;
 use shared::wake::{Wake, WakeError};
 use tokio::net::TcpListener;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::access::{self, Access, AccessError};
 use crate::backend::{Backend, BackendError, Keep, Source};
 use crate::consumer::{BatchResponse, Consumer, DeliveryError};
 use crate::data_dir::DataDirError;
 use crate::feeding::{Feed, FeedingError};
-use crate::front;
+use crate::front::{self, Functions};
 use crate::metrics;
 use crate::pump::{Clients, Settings};
 use crate::secret::Told;
+use crate::sockets::{self, Gateway};
 use crate::table::{self, TableError};
 use crate::wakes::Wakes;
 
@@ -152,6 +153,7 @@ pub struct Server {
     host: Live<DynamoDb>,
     listener: TcpListener,
     address: SocketAddr,
+    management: TcpListener,
     kept: Option<PathBuf>,
     access: Access,
 }
@@ -169,10 +171,12 @@ impl Server {
         options.access.suits(options.bind)?;
         let address = SocketAddr::new(options.bind, options.port);
         let listener = TcpListener::bind(address).await.map_err(|cause| ServeError::Listen { address, cause })?;
+        let own = SocketAddr::from(([127, 0, 0, 1], 0));
+        let management = TcpListener::bind(own).await.map_err(|cause| ServeError::Listen { address: own, cause })?;
         let keep = if options.ephemeral { Keep::Nothing } else { Keep::In(options.data.clone()) };
         let source = match &options.endpoint {
             Some(endpoint) => Source::Endpoint(endpoint.clone()),
-            None => Source::Embedded(SocketAddr::from(([127, 0, 0, 1], 0))),
+            None => Source::Embedded(own),
         };
         let backend = Backend::start(&keep, &source).await?;
         let kept = (!options.ephemeral).then_some(options.data);
@@ -183,9 +187,9 @@ impl Server {
         let feed = Feed::new(clients, &options.table, || machine_time().0);
         let settings = limits::Settings { lease_ms: options.lease * 1000, ..limits::Settings::default() };
         let store = DynamoDb::new(&config, &options.table);
-        let host = Live::new(store, registry, settings, Pushes::Nowhere, Clock::machine());
+        let host = Live::new(store, registry, settings, Pushes::by_connection(&config), Clock::machine());
         let address = listener.local_addr()?;
-        Ok(Self { backend, feed, host, listener, address, kept, access })
+        Ok(Self { backend, feed, host, listener, address, management, kept, access })
     }
 
     /// Where it listens.
@@ -202,12 +206,31 @@ impl Server {
         let mut feeding = self.feed.start(&self.backend, drain, Settings::default())?;
         let invocations = TaskTracker::new();
         let Access { guard, tokens, .. } = self.access;
-        let router = front::router(Client::new(self.host), guard, tokens, invocations.clone());
+        let functions = Arc::new(Functions { client: Client::new(self.host), guard, tokens });
+        let gateway = Gateway::new(
+            Arc::clone(&functions),
+            invocations.clone(),
+            self.management.local_addr()?,
+            sockets::Settings::default(),
+            || machine_time().0,
+        );
+        // It serves until all else has ended: the last invocations still push.
+        let management = axum::serve(self.management, gateway.management()).into_future();
+        let _management = AbortOnDropHandle::new(tokio::spawn(management));
+        let router = front::router(functions, invocations.clone()).merge(gateway.routes());
+        let sockets = gateway.clone();
+        let stop = async move {
+            stop.await;
+            sockets.close();
+        };
+        let router = router.into_make_service_with_connect_info::<SocketAddr>();
         let served = axum::serve(self.listener, router).with_graceful_shutdown(stop);
         let ended = tokio::select! {
             served = served => served,
             error = feeding.failed() => return Err(error.into()),
         };
+        // However it came: no end is waited for that nobody asks for.
+        gateway.close();
         invocations.close();
         invocations.wait().await;
         feeding.stop().await?;
@@ -219,6 +242,7 @@ impl Server {
     fn announce(&self, metrics: Option<SocketAddr>) {
         let base = format!("http://{}", self.address).replace("127.0.0.1", "localhost");
         println!("Leasebox listens on {base}");
+        println!("  sockets    {}{}?user_id=alice", base.replacen("http", "ws", 1), sockets::PATH);
         println!("  database   {}", self.backend.endpoint());
         if let Some(address) = metrics {
             println!("  metrics    http://{address}/metrics");

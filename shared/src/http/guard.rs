@@ -91,6 +91,7 @@ impl Guard {
             users: Users::new(users)?,
             origins: Origins::gateway(Origin::list(allowed)?),
             tickets: ticket_key.map(|key| Tickets::new(key.as_bytes())).transpose()?,
+            socket_url: None,
         })
     }
 
@@ -98,7 +99,7 @@ impl Guard {
     #[must_use]
     pub fn direct(token: Token, users: Users, allowed: Vec<Origin>, tickets: Tickets) -> Self {
         let (operators, origins) = (Operators::Token(token), Origins::direct(allowed));
-        Self { operators, users, origins, tickets: Some(tickets) }
+        Self { operators, users, origins, tickets: Some(tickets), socket_url: None }
     }
 
     /// Admits a request to a route, or not. It is asked before anything else is done.

@@ -164,6 +164,12 @@ impl Problem {
         problem
     }
 
+    /// The socket is not opened.
+    #[must_use]
+    pub fn no_socket(status: u16, detail: impl Into<String>) -> Self {
+        Self::new("no-socket", status, "The socket is not opened", detail)
+    }
+
     /// The body or an event in it is too large. Nothing is stored.
     #[must_use]
     pub fn too_large(what: &str, bytes: usize, limit: usize) -> Self {
