@@ -279,7 +279,8 @@ class Chat {
   conversation(peer) {
     if (!this.conversations.has(peer)) {
       const fresh = { with: peer, unread: 0, last: null, messages: new Map(), older: undefined, draft: "" };
-      this.conversations.set(peer, { ...fresh, loading: false, problem: null, typing: 0, typed: 0, seen: 0 });
+      const times = { typing: 0, typed: 0, seen: 0, readAt: 0 };
+      this.conversations.set(peer, { ...fresh, ...times, loading: false, problem: null });
     }
     return this.conversations.get(peer);
   }
@@ -317,13 +318,12 @@ class Chat {
     this.flush();
     this.#hooks.changed();
     this.look();
-    const { link } = this;
-    // From here pushes come, so the newest number of the list is where the pushes, or a sync, go on.
-    while (link.online && !(await this.list())) await new Promise((wait) => setTimeout(wait, 1000));
-    if (!link.online) return;
-    this.#cursor ??= Math.max(0, ...[...this.conversations.values()].map(({ last }) => last?.n ?? 0));
+    let page = null;
+    while (this.link.online && !(page = await this.list())) await new Promise((wait) => setTimeout(wait, 1000));
+    if (!this.link.online) return;
+    // Pushes have come since before the list was asked for, so they, or a sync, go on where it ends.
+    this.#cursor ??= Math.max(0, ...page.items.map(({ last }) => last?.n ?? 0));
     this.sync();
-    for (const conversation of this.conversations.values()) conversation.seen = 0;
     if (this.current?.older === undefined) this.older();
   }
 
@@ -340,7 +340,7 @@ class Chat {
     this.#hooks.changed();
   }
 
-  /** Loads the conversations with their unread counts; whether that went well. */
+  /** Loads a page of the conversations with their unread counts; brings null when that went wrong. */
   async list(cursor) {
     try {
       const query = cursor ? `&cursor=${encodeURIComponent(cursor)}` : "";
@@ -353,10 +353,10 @@ class Chat {
       }
       if (cursor || this.more === null) this.more = page.cursor;
       this.#hooks.changed();
-      return true;
+      return page;
     } catch (error) {
       if (error.final) this.#hooks.refused(error.message);
-      return false;
+      return null;
     }
   }
 
@@ -505,9 +505,10 @@ class Chat {
   read() {
     const conversation = this.current;
     if (!conversation?.unread || !this.link.online || conversation.older === undefined) return;
-    const upto = Math.max(...conversation.messages.keys());
-    if (upto <= conversation.seen) return; // What is unread is not here yet.
-    Object.assign(conversation, { unread: 0, seen: upto });
+    const upto = Math.max(0, ...conversation.messages.keys());
+    // When it is still unread, that was said before this was asked, or the message is not here yet: not at once again.
+    if (upto === 0 || (upto <= conversation.seen && Date.now() - conversation.readAt < 2000)) return;
+    Object.assign(conversation, { unread: 0, seen: upto, readAt: Date.now() });
     this.link.send({ type: "read", with: conversation.with, upto });
   }
 
@@ -532,7 +533,7 @@ let lost = false; // What those who hear the page were told of the connection.
 function draw() {
   drawing ??= setTimeout(() => {
     drawing = null;
-    if (looking() && $("chat").dataset.shows === "thread") chat?.read();
+    if (looking()) chat?.read();
     drawState();
     if (!chat) return;
     drawConversations();
@@ -541,9 +542,9 @@ function draw() {
   });
 }
 
-/** Whether somebody looks at the chat. */
+/** Whether somebody looks at the open conversation. (What is not displayed has no parent to be placed in.) */
 function looking() {
-  return document.visibilityState === "visible" && document.hasFocus() && !$("panel-chat").hidden;
+  return document.visibilityState === "visible" && document.hasFocus() && $("thread").offsetParent !== null;
 }
 
 function drawState() {
@@ -620,7 +621,8 @@ function drawThread() {
   const entries = items(conversation);
   $("no-messages").hidden = entries.length > 0 || conversation.older === undefined;
   // Who reads the newest goes on reading the newest; who reads older ones stays where they are when others come above.
-  const [atEnd, height, first] = [toEnd || shown !== peer || belowView() < 60, $("scroller").scrollHeight, firstShown()];
+  const atEnd = toEnd || shown !== peer || belowView() < 60;
+  const [height, first] = [$("scroller").scrollHeight, firstShown()];
   if (shown !== peer) $("messages").replaceChildren();
   reconcile($("messages"), entries, (entry) => entry.key, createMessage, updateMessage);
   if (atEnd) $("scroller").scrollTop = $("scroller").scrollHeight;
@@ -927,5 +929,6 @@ while (!(await config().catch(() => null))) {
 }
 tell($("sign-in-problem"), null);
 $("token-field").hidden = !settings.tickets;
+if (settings.tickets) write($("sign-in-hint"), "The name that your token was issued to.");
 follow();
 if (!chat) (settings.tickets && $("user").value ? $("token") : $("user")).focus();
