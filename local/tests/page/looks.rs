@@ -67,7 +67,7 @@ async fn every_text_is_legible_by_day_and_by_night() {
     let bob = driver.person(server.url(), "bob").await;
     bob.choose("alice").await;
     bob.say("There you are").await;
-    bob.acknowledged(1).await;
+    bob.acknowledged(3).await;
     let dave = driver.person(server.url(), "dave").await;
     let counting = driver.open(&format!("{}/?tab=counter&counter=looks", server.url())).await;
     let adding = async {
@@ -85,7 +85,7 @@ async fn every_text_is_legible_by_day_and_by_night() {
         }
     };
     under_load(server.url(), "looks", adding).await;
-    let (light, dark) = (Box::pin(ground(&bob, "light")).await, Box::pin(ground(&bob, "dark")).await);
+    let (light, dark) = (ground(&bob, "light").await, ground(&bob, "dark").await);
     assert_ne!(light, dark);
     // On a phone the list and the conversation take turns.
     bob.resize(390, 800).await;

@@ -190,10 +190,10 @@ class Link {
     // A handshake may hang for minutes on a network that swallows it.
     this.#timers.patience = setTimeout(() => this.#lose(), PATIENCE);
     const attempt = ++this.#attempt;
-    const url = await this.#address().catch(() => null);
-    if (this.#ended || attempt !== this.#attempt || this.state !== "connecting") return;
-    if (!url) return this.#lose();
-    const socket = (this.#socket = new WebSocket(url));
+    const socket = await this.#address().then((url) => new WebSocket(url)).catch(() => null);
+    if (this.#ended || attempt !== this.#attempt || this.state !== "connecting") return socket?.close();
+    if (!socket) return this.#lose();
+    this.#socket = socket;
     const current = (act) => (event) => socket === this.#socket && act(event);
     socket.onopen = current(() => {
       clearTimeout(this.#timers.patience);
