@@ -4,6 +4,7 @@
 //! whatever a crash leaves between two steps is found by the next holder.
 
 mod next;
+mod tell;
 
 use std::collections::VecDeque;
 use std::sync::LazyLock;
@@ -25,6 +26,7 @@ use crate::records::Records;
 use crate::registry::{Kind, Unreadable};
 use crate::store::StoreError;
 use crate::visit::next::{Next, next};
+use crate::visit::tell::tell;
 
 /// What is judged without running an actor needs none.
 static NO_RECORDS: LazyLock<Records> = LazyLock::new(Records::default);
@@ -111,8 +113,7 @@ pub async fn visit<H: Host>(host: &H, held: Held, budget: &mut Budget) -> Visite
     let end = visit.steps().await;
     metrics::visited(kind.name, host.settings().rounds - visit.rounds, matches!(end, Ok(End::Lost)));
     // Pushes are best effort: they come after everything that is not.
-    let pushes = visit.pushes.iter().map(|(connection, message)| host.push(connection, message));
-    futures::future::join_all(pushes).await;
+    tell(host, kind, &visit.image.entity, &visit.pushes, visit.last_step()).await;
     Visited { end, follow: visit.follow }
 }
 

@@ -90,6 +90,11 @@ pub enum Command {
         /// Its id.
         connection: String,
     },
+    /// A push found that a connection is not there. From the protocol only.
+    ConnectionGone {
+        /// Its id.
+        connection: String,
+    },
     /// Write the summary of a conversation anew, from the messages. From operators only.
     Refill {
         /// With whom.
@@ -139,6 +144,7 @@ impl Actor for User {
             Command::MessageRead { with, upto } => conversation::read(state, event, with, *upto),
             Command::UserOnline { connection, until } => presence::online(state, event, connection, *until),
             Command::UserOffline { connection } => presence::offline(state, event, connection),
+            Command::ConnectionGone { connection } => presence::gone(state, event, connection),
             Command::Refill { with } => conversation::refill(state, event, with),
         }
     }
@@ -151,12 +157,12 @@ impl Actor for User {
             }
             Command::MessageRead { with, upto } => conversation::lookups_of_reading(event, with, *upto),
             Command::Refill { with } => conversation::truth(with),
-            Command::UserOnline { .. } | Command::UserOffline { .. } => Vec::new(),
+            Command::UserOnline { .. } | Command::UserOffline { .. } | Command::ConnectionGone { .. } => Vec::new(),
         }
     }
 
     fn gone(connection: &str) -> Option<Command> {
-        Some(Command::UserOffline { connection: connection.to_owned() })
+        Some(Command::ConnectionGone { connection: connection.to_owned() })
     }
 
     fn admits(command: &Command) -> bool {
@@ -165,6 +171,7 @@ impl Actor for User {
             Command::MessageReceived { .. }
             | Command::UserOnline { .. }
             | Command::UserOffline { .. }
+            | Command::ConnectionGone { .. }
             | Command::Refill { .. } => false,
         }
     }
@@ -175,7 +182,10 @@ impl Actor for User {
                 .and_then(|()| rejections::content(content))
                 .and_then(|()| rejections::client_id(client_id.as_deref())),
             Command::MessageRead { with, .. } | Command::Refill { with } => rejections::partner(entity, with),
-            Command::MessageReceived { .. } | Command::UserOnline { .. } | Command::UserOffline { .. } => Ok(()),
+            Command::MessageReceived { .. }
+            | Command::UserOnline { .. }
+            | Command::UserOffline { .. }
+            | Command::ConnectionGone { .. } => Ok(()),
         }
     }
 }

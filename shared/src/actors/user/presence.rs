@@ -6,12 +6,16 @@ use crate::actor::{Event, Fault, Turn};
 use crate::actors::user::frame::Frame;
 use crate::actors::user::{Command, Reply, State, User};
 use crate::envelope::Millis;
+use crate::limits;
 use crate::records::{List, Record};
 
 /// Connections of one user that are known at once; of more, those that were heard of last.
 const CONNECTIONS: usize = 16;
 /// Over how many lists those who are online are spread: one list takes about 1,000 changes a second.
 pub const ONLINE_LISTS: u64 = 16;
+/// How long after its opening a connection may be gone to a push without being gone, in milliseconds: API Gateway takes
+/// pushes only once `$connect` was answered.
+const YOUNG_MS: u64 = 10_000;
 /// The name of the record of a user's presence.
 const PRESENCE: &str = "presence";
 
@@ -92,4 +96,15 @@ pub(super) fn offline(state: &State, event: &Event<'_, Command>, connection: &st
     }
     let others = state.open(event.at).filter(|other| other.id != connection).cloned();
     state.seen(event, others.collect())
+}
+
+/// A push has not found it. One that was just opened, or renewed, is given time: if it is gone, the next push says it again.
+pub(super) fn gone(state: &State, event: &Event<'_, Command>, connection: &str) -> Result<Turn<User>, Fault> {
+    let heard_of = state.connections.iter().find(|other| other.id == connection).map(|other| other.until);
+    let age = heard_of.map(|until| event.at.plus(limits::CONNECTION_MS).since(until));
+    if age.is_some_and(|age| age < YOUNG_MS) {
+        let connections = state.open(event.at).count();
+        return Ok(Turn::reply(state.clone(), Reply::Presence { connections }));
+    }
+    offline(state, event, connection)
 }
