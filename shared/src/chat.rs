@@ -8,6 +8,7 @@ pub mod conversations;
 pub mod history;
 pub mod log;
 pub mod presence;
+pub mod refill;
 
 use serde_dynamo::AttributeValue;
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::chat::refill::Refilled;
 use crate::client::SubmitError;
 use crate::envelope::EventId;
 use crate::http::answer::LockAnswer;
@@ -311,6 +312,21 @@ impl SweepAnswer {
             failed: names(swept.failed),
             cursor: swept.next.map(|place| place.cursor()),
         }
+    }
+}
+
+/// What was found of a user's conversations.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RefillAnswer {
+    /// How many were looked at.
+    pub looked: u64,
+    /// With whom the user has those whose summary is written anew.
+    pub refilled: Vec<String>,
+}
+
+impl From<Refilled> for RefillAnswer {
+    fn from(Refilled { looked, refilled }: Refilled) -> Self {
+        Self { looked, refilled }
     }
 }
 
