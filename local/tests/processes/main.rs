@@ -2,6 +2,7 @@
 #![cfg(test)]
 #![cfg(unix)]
 
+mod chatter;
 mod database;
 mod gate;
 mod increment;
@@ -10,6 +11,7 @@ mod ring;
 mod server;
 
 mod access;
+mod chat;
 mod demo;
 mod hang_up;
 mod journal;

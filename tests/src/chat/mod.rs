@@ -1,7 +1,9 @@
 //! The chat: durable messages in order, conversations with unread counts, presence, and sockets.
 
 mod conversations;
+mod cost;
 mod journey;
+mod pushes;
 
 use lambda_http::request::from_str;
 use serde_json::{Value, json};
