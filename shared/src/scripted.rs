@@ -10,6 +10,7 @@ use serde_dynamo::Item;
 use crate::envelope::Millis;
 use crate::host::Host;
 use crate::limits::Settings;
+use crate::push::Pushed;
 use crate::registry::Registry;
 use crate::store::{Consistency, Consumed, Delete, Key, Page, Query, Store, StoreError, Transaction, Update, Written};
 use crate::waiting::Waiting;
@@ -165,8 +166,8 @@ impl Host for Scripted {
         &self.waiting
     }
 
-    fn push(&self, _connection: &str, _message: &str) -> impl Future<Output = ()> + Send {
-        std::future::ready(())
+    fn push(&self, _connection: &str, _message: &str) -> impl Future<Output = Pushed> + Send {
+        std::future::ready(Pushed::Arrived)
     }
 }
 

@@ -19,12 +19,14 @@ mod world;
 
 mod accounts;
 mod architecture;
+mod chat;
 mod concurrency;
 mod cost;
 mod crash;
 mod damage;
 mod decoders;
 mod deployed_routes;
+mod deployed_sockets;
 mod differential;
 mod effects;
 mod example;

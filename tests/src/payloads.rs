@@ -7,11 +7,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 use shared::client::Mode;
 use shared::envelope::{Draft, Owner};
-use shared::http::guard::Guard;
 use shared::mailbox::post::{Posted, Posting, Room, Tries, post};
 
 use crate::problems::problem;
-use crate::world::{Reply, World, entity};
+use crate::world::{Reply, World, deployed, entity};
 
 /// The payloads that the tests below use.
 const USED: [(&str, &str); 15] = [
@@ -40,8 +39,8 @@ fn payload(name: &str) -> &'static str {
 async fn invoke(world: &World, function: &str, payload: &str) -> Reply {
     let request = lambda_http::request::from_str(payload).unwrap();
     let response = match function {
-        "ingest" => ingest::handle(&world.client, &Guard::Iam, request, world.deadline()).await,
-        "status" => status::handle(&world.host, &Guard::Iam, request).await,
+        "ingest" => ingest::handle(&world.client, &deployed(), request, world.deadline()).await,
+        "status" => status::handle(&world.host, &deployed(), request).await,
         other => panic!("{other} does not serve HTTP"),
     };
     let (parts, body) = response.into_parts();

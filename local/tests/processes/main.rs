@@ -16,5 +16,6 @@ mod metrics;
 mod operator;
 mod queue;
 mod restart;
+mod sockets;
 mod transfers;
 mod two_servers;
