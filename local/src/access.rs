@@ -14,6 +14,8 @@ use crate::secret::{self, Secret, SecretError, Told};
 
 /// Who may speak.
 #[derive(Debug, Clone, Default, clap::Args)]
+// Its default name is also that of the options that it is among.
+#[group(id = "access")]
 pub struct Options {
     /// What operators send as `Authorization: Bearer`; without it, one is made and kept in the data directory.
     #[arg(long, value_name = "TOKEN", env = "LEASEBOX_OPERATOR_TOKEN", hide_env_values = true)]

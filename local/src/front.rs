@@ -9,7 +9,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use lambda_http::Body as LambdaBody;
-use serde_json::{Value, json};
+use serde_json::Value;
 use shared::client::Client;
 use shared::host::Host;
 use shared::http::guard::Guard;

@@ -10,8 +10,8 @@ use shared::client::Client;
 use shared::envelope::{EntityId, Millis};
 use shared::host::Host;
 use shared::http::operator::{
-    DeadLetterAnswer, DeadLetterPage, DeletedAnswer, RedriveAllAnswer, RedriveAnswer, RefillAnswer, ResumeAnswer, StuckAnswer,
-    StuckPage, SweepAnswer,
+    DeadLetterAnswer, DeadLetterPage, DeletedAnswer, RedriveAllAnswer, RedriveAnswer, RefillAnswer, ResumeAnswer,
+    StuckAnswer, StuckPage, SweepAnswer,
 };
 use shared::limits;
 use shared::operator::dead_letters::LetterId;

@@ -68,6 +68,9 @@ fn the_api_may_invoke_ingest_and_nothing_else_may() {
 fn the_functions_are_told_what_they_need_and_where_they_push() {
     let stage = properties("SocketStage");
     assert_eq!((&stage["StageName"], &stage["AutoDeploy"]), (&json!("live"), &json!(true)));
+    // CloudFormation would else make it before its routes, whose limits it has.
+    let after = &template()["Resources"]["SocketStage"]["DependsOn"];
+    assert_eq!(after, &json!(["SocketConnect", "SocketDisconnect", "SocketAnswer"]));
     let page = json!({"Sub": "https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}"});
     assert_eq!(stage["StageVariables"]["pageOrigin"], page);
     assert_eq!(template()["Outputs"]["ApiUrl"]["Value"], page, "the page is where the API is");

@@ -33,6 +33,7 @@ mod example;
 mod extremes;
 mod fuzz;
 mod input;
+mod invocations;
 mod journey;
 mod keys;
 mod limits;

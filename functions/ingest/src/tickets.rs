@@ -3,11 +3,12 @@
 use lambda_http::Request;
 use shared::envelope::EntityId;
 use shared::host::Host;
-use shared::http::answer::{Answer, TicketAnswer, rfc3339};
+use shared::http::answer::{Answer, TicketAnswer};
 use shared::http::guard::{Guard, USER};
 use shared::http::problem::Problem;
 use shared::http::query::Query;
 use shared::http::routes::Params;
+use shared::moment::rfc3339;
 
 /// Gives the user of the path a ticket. That it may be asked for was checked before.
 ///

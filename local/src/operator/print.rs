@@ -1,8 +1,8 @@
 //! Answers as a person reads them.
 
 use shared::http::operator::{
-    DeadLetterAnswer, DeadLetterPage, DeletedAnswer, KeptAnswer, RedriveAllAnswer, RedriveAnswer, RefillAnswer, ResumeAnswer,
-    StuckAnswer, StuckPage, SweepAnswer,
+    DeadLetterAnswer, DeadLetterPage, DeletedAnswer, KeptAnswer, RedriveAllAnswer, RedriveAnswer, RefillAnswer,
+    ResumeAnswer, StuckAnswer, StuckPage, SweepAnswer,
 };
 
 /// A page of dead letters.

@@ -5,9 +5,11 @@
 mod database;
 mod gate;
 mod increment;
+mod issuer;
 mod ring;
 mod server;
 
+mod access;
 mod demo;
 mod hang_up;
 mod journal;

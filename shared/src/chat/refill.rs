@@ -33,7 +33,8 @@ pub async fn refill<H: Host>(client: &Client<H>, user: &EntityId) -> Result<Refi
             let body = serde_json::to_string(&Command::Refill { with: with.clone() }).unwrap_or_default();
             let drafts = [Draft { body, keyed: None, from: None }];
             let wait_ms = limits::DIALECT_WAIT_MS;
-            let submission = Submission { entity: user, drafts: &drafts, mode: Mode::Inline, wait_ms, deadline: deadline() };
+            let submission =
+                Submission { entity: user, drafts: &drafts, mode: Mode::Inline, wait_ms, deadline: deadline() };
             client.submit(submission).await?;
             done.refilled.push(with.clone());
         }

@@ -103,7 +103,13 @@ impl Fleet {
 
 /// Anybody may speak: who may is no matter of the protocol.
 fn guard() -> Guard {
-    Guard { operators: Operators::Iam, users: Users::Open, origins: Origins::gateway(Vec::new()), tickets: None, socket_url: None }
+    Guard {
+        operators: Operators::Iam,
+        users: Users::Open,
+        origins: Origins::gateway(Vec::new()),
+        tickets: None,
+        socket_url: None,
+    }
 }
 
 impl Server {
