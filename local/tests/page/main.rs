@@ -3,6 +3,9 @@
 #![cfg(unix)]
 
 mod browser;
+#[path = "../processes/issuer.rs"]
+#[allow(dead_code, reason = "the tests of tokens need more of it")]
+mod issuer;
 mod people;
 #[path = "../processes/server.rs"]
 #[allow(dead_code, reason = "the other tests of processes need more of it")]
@@ -14,3 +17,4 @@ mod keyboard;
 mod looks;
 mod outage;
 mod picture;
+mod tokens;

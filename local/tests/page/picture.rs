@@ -71,6 +71,7 @@ async fn pictures_of_a_lively_conversation() {
     alice.prefer("light").await;
     alice.click("#tab-counter").await;
     let counter = async {
+        alice.until("Number(document.querySelector('#counter-value').textContent) > 100").await;
         alice.sees_a_busy_counter().await;
         take(&alice, &dir, "counter.png").await;
     };

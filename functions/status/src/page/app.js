@@ -439,8 +439,8 @@ class Chat {
     clearTimeout(this.#syncing);
     this.#syncing = null;
     const awaited = this.#highest > this.#cursor || this.outbox.all().some((entry) => entry.state === "queued");
-    if (!complete) this.sync();
-    else if (awaited) this.#again(500);
+    if (!complete && messages.length > 0) this.sync();
+    else if (!complete || awaited) this.#again(500); // It is stored, and not to be read yet.
     if (complete && messages.length > 0) this.list(); // A sync does not tell what is unread.
   }
 
