@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use shared::actors;
 use shared::live;
@@ -53,13 +54,13 @@ impl Gateway {
     }
 }
 
-async fn arrive(State(gateway): State<Gateway>, uri: Uri, frame: String) -> StatusCode {
+async fn arrive(State(gateway): State<Gateway>, uri: Uri, frame: String) -> Response {
     let connection = uri.path().strip_prefix("/@connections/").unwrap().to_owned();
     if gateway.gone.lock().unwrap().contains(&connection) {
-        return StatusCode::GONE;
+        return (StatusCode::GONE, [("x-amzn-errortype", "GoneException")], "{}").into_response();
     }
     gateway.arrived.lock().unwrap().push((connection, serde_json::from_str(&frame).unwrap()));
-    StatusCode::OK
+    StatusCode::OK.into_response()
 }
 
 fn told(connection: &str, kind: &str, about: Value) -> (String, String, Value) {
