@@ -96,14 +96,14 @@ impl Draw {
             0 => {
                 let (none, more) = (AttributeValue::L(Vec::new()), self.list());
                 let (none, more) = (self.bind(none), self.bind(more));
-                set.push(format!("#list = list_append(if_not_exists(#list, {none}), {more})"));
+                set.push(format!("#items = list_append(if_not_exists(#items, {none}), {more})"));
             }
-            1 => remove.push("#list[0]".to_owned()),
-            2 => remove.extend(["#list[0]".to_owned(), "#list[1]".to_owned()]),
-            3 => remove.push("#list".to_owned()),
+            1 => remove.push("#items[0]".to_owned()),
+            2 => remove.extend(["#items[0]".to_owned(), "#items[1]".to_owned()]),
+            3 => remove.push("#items".to_owned()),
             4 => {
                 let list = self.list();
-                set.push(format!("#list = {}", self.bind(list)));
+                set.push(format!("#items = {}", self.bind(list)));
             }
             _ => {}
         }
@@ -164,7 +164,7 @@ impl Draw {
         }
         let comparison = self.pick(&["=", "<>", "<", "<=", ">", ">="]);
         match self.chance.random_range(0..8) {
-            0 => "attribute_not_exists(#list)".to_owned(),
+            0 => "attribute_not_exists(#items)".to_owned(),
             1 => "attribute_exists(#map.#owner)".to_owned(),
             2 => {
                 let number = self.number();
@@ -172,7 +172,7 @@ impl Draw {
             }
             3 => {
                 let number = self.number();
-                format!("size(#list) {comparison} {}", self.bind(number))
+                format!("size(#items) {comparison} {}", self.bind(number))
             }
             4 => {
                 let id = self.binary();

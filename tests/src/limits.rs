@@ -65,9 +65,12 @@ fn the_table_is_the_one_that_the_code_names() {
         |hash: &str, range: &str| vec![(hash.to_owned(), "HASH".to_owned()), (range.to_owned(), "RANGE".to_owned())];
     assert_eq!(names(&table["KeySchema"]), pair("pk", "sk"));
     let indexes = table["GlobalSecondaryIndexes"].as_array().unwrap();
-    assert_eq!((indexes.len(), &indexes[0]["IndexName"]), (1, &table::DIRECTORY.into()));
+    assert_eq!((indexes.len(), &indexes[0]["IndexName"]), (2, &table::DIRECTORY.into()));
     assert_eq!(names(&indexes[0]["KeySchema"]), pair("kind", "pk"));
     assert_eq!(indexes[0]["Projection"]["ProjectionType"], "KEYS_ONLY");
+    assert_eq!(indexes[1]["IndexName"], table::LISTS);
+    assert_eq!(names(&indexes[1]["KeySchema"]), pair(table::LIST, table::RANK));
+    assert_eq!(indexes[1]["Projection"]["ProjectionType"], "ALL");
     assert_eq!(table["TimeToLiveSpecification"]["AttributeName"], table::TTL);
     assert_eq!(table["StreamSpecification"]["StreamViewType"], "NEW_IMAGE");
     let filter = &properties("DrainFunction")["Events"]["Stream"]["Properties"]["FilterCriteria"]["Filters"];

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use shared::actors::account::Account;
 use shared::actors::counter::Counter;
+use shared::actors::user::User;
 use shared::http::routes::{Endpoint, Found, ROUTES, find};
 use shared::limits::Settings;
 use shared::registry::{Kind, Registry};
@@ -90,6 +91,7 @@ async fn every_answer_is_as_the_document_says() {
     let kinds = [
         Kind::of::<Account>(),
         Kind::of::<Counter>(),
+        Kind::of::<User>(),
         Kind::of::<Scribe>(),
         Kind::of::<Ledger<Parks>>(),
         Kind::of::<Ledger<Blocks>>(),

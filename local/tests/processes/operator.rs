@@ -155,7 +155,7 @@ async fn the_commands_of_the_readme_work_as_they_stand() {
         assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""), "{line}: {said:?}");
         commands += 1;
     }
-    assert_eq!(commands, 4);
+    assert_eq!(commands, 5);
     assert!(section.contains(".leasebox/data/operator-token") && section.contains("localhost:3000/operator/stuck"));
     let token = std::fs::read_to_string(dir.path().join("operator-token")).unwrap();
     let request = http.get(format!("{}/operator/stuck", server.url())).bearer_auth(token.trim());

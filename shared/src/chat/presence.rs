@@ -1,4 +1,4 @@
-//! Who is online.
+//! Who is online, a page at a time.
 
 use std::fmt;
 use std::str::FromStr;
