@@ -230,9 +230,7 @@ impl Chatter {
                 Wire::Text(text) => {
                     let frame: Value = serde_json::from_str(&text).unwrap();
                     // What API Gateway says when a function failed; what was sent is sent again on another socket.
-                    if frame.get("type").is_none() {
-                        return None;
-                    }
+                    frame.get("type")?;
                     return Some(frame);
                 }
                 Wire::Close(_) => return None,
