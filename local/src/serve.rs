@@ -242,6 +242,7 @@ impl Server {
     fn announce(&self, metrics: Option<SocketAddr>) {
         let base = format!("http://{}", self.address).replace("127.0.0.1", "localhost");
         println!("Leasebox listens on {base}");
+        println!("  page       {base}/?user=alice");
         println!("  sockets    {}{}?user_id=alice", base.replacen("http", "ws", 1), sockets::PATH);
         println!("  database   {}", self.backend.endpoint());
         if let Some(address) = metrics {

@@ -48,6 +48,7 @@ impl Environment {
             "AWS_REGION": "us-east-1",
             "AWS_SECRET_ACCESS_KEY": "local",
             "CONNECTIONS_URL": "",
+            "SOCKET_URL": "",
             "TABLE_NAME": self.table,
             "TICKET_KEY": hex::encode(rand::random::<[u8; 32]>()),
             "USERS": "open",
