@@ -1,5 +1,7 @@
 //! A host for tests: its store answers what the test has written down, and its clock moves only when somebody sleeps.
 
+pub(crate) mod heard;
+
 use std::collections::{HashMap, VecDeque};
 use std::future::{Future, pending};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -11,7 +13,7 @@ use crate::envelope::Millis;
 use crate::host::Host;
 use crate::limits::Settings;
 use crate::mailbox::image::{Mailbox, write_lease};
-use crate::registry::Registry;
+use crate::registry::{Kind, Registry};
 use crate::store::{
     Consistency, Consumed, Delete, Key, Page, Put, Query, Store, StoreError, Transaction, Update, Written,
 };
@@ -20,6 +22,9 @@ use crate::waiting::Waiting;
 
 /// When every script begins.
 pub(crate) const BEGINNING: Millis = Millis(1_790_000_000_000);
+
+/// How often a script may look at its clock, so that a loop without an end fails rather than hangs.
+const LOOKS: u32 = 10_000;
 
 /// One answer of the store.
 #[derive(Clone, Debug)]
@@ -80,7 +85,9 @@ struct Script {
     asked: Vec<String>,
     writes: Vec<(Update, Vec<Put>)>,
     queries: Vec<Query>,
+    pushed: Vec<(String, String)>,
     slept: Vec<u64>,
+    looks: u32,
     random: u64,
 }
 
@@ -94,6 +101,16 @@ impl Scripted {
             registry: Arc::new(crate::actors::registry()),
             waiting: Waiting::default(),
         }
+    }
+
+    /// The same with another choice of what may be chosen.
+    pub(crate) fn with(self, settings: Settings) -> Self {
+        Self { settings: Arc::new(settings), ..self }
+    }
+
+    /// The same with no kinds but these.
+    pub(crate) fn knowing(self, kinds: impl IntoIterator<Item = Kind>) -> Self {
+        Self { registry: Arc::new(Registry::new(kinds)), ..self }
     }
 
     /// What it answers next.
@@ -114,6 +131,11 @@ impl Scripted {
     /// The queries so far.
     pub(crate) fn queries(&self) -> Vec<Query> {
         self.script().queries.clone()
+    }
+
+    /// What was pushed so far, and to which connection.
+    pub(crate) fn pushed(&self) -> Vec<(String, String)> {
+        self.script().pushed.clone()
     }
 
     /// How long it slept, in milliseconds, each time.
@@ -198,7 +220,10 @@ impl Host for Scripted {
     }
 
     fn now(&self) -> Millis {
-        Millis(self.script().now)
+        let mut script = self.script();
+        script.looks += 1;
+        assert!(script.looks < LOOKS, "it goes on for ever");
+        Millis(script.now)
     }
 
     fn stopwatch(&self) -> Duration {
@@ -221,8 +246,8 @@ impl Host for Scripted {
         &self.waiting
     }
 
-    fn push(&self, _connection: &str, _message: &str) -> impl Future<Output = ()> + Send {
-        std::future::ready(())
+    async fn push(&self, connection: &str, message: &str) {
+        self.script().pushed.push((connection.to_owned(), message.to_owned()));
     }
 }
 

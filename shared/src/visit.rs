@@ -380,3 +380,6 @@ impl<H: Host> Visit<'_, H> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
