@@ -1,4 +1,5 @@
-//! HTTP in front of the functions: each request goes to the very handler that API Gateway would call.
+//! HTTP in front of the functions: each request, and each event of a socket, goes to the very handler that API Gateway
+//! would call.
 
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use lambda_http::Body as LambdaBody;
+use serde_json::Value;
 use shared::client::Client;
 use shared::host::Host;
 use shared::http::guard::Guard;
@@ -16,20 +18,37 @@ use shared::http::routes::{Found, Function, find};
 use shared::limits;
 use tokio_util::task::TaskTracker;
 
+use crate::jwt::Authorizer;
+use crate::sockets::Handlers;
+
 /// What Lambda takes of a request's body, in bytes.
 const LAMBDA_BODY: usize = 6 * 1024 * 1024;
 
 /// A router that hands every request to its function. As on Lambda, an invocation that has begun ends in its own time,
-/// also when its caller hangs up; `invocations` keeps count of them. `guard` tells operators from others.
-pub fn router<H: Host>(client: Client<H>, guard: Guard, invocations: TaskTracker) -> Router {
-    let functions = Arc::new(Functions { client, guard });
+/// also when its caller hangs up; `invocations` keeps count of them.
+pub fn router<H: Host>(functions: Arc<Functions<H>>, invocations: TaskTracker) -> Router {
     Router::new().fallback(serve::<H>).with_state(Front { functions, invocations })
 }
 
 /// What the functions are called with.
-struct Functions<H> {
-    client: Client<H>,
-    guard: Guard,
+pub struct Functions<H> {
+    /// Where events are posted.
+    pub client: Client<H>,
+    /// Who may speak.
+    pub guard: Guard,
+    /// What verifies users' tokens, before the guard sees them.
+    pub tokens: Option<Authorizer>,
+}
+
+impl<H: Host> Handlers for Functions<H> {
+    async fn authorize(&self, event: &Value) -> Value {
+        ingest::authorizer::answer(&self.guard, event, self.client.host().now())
+    }
+
+    async fn invoke(&self, request: lambda_http::Request) -> lambda_http::Response<LambdaBody> {
+        let deadline = self.client.host().now().plus(limits::FUNCTION_TIMEOUT_MS);
+        ingest::handle(&self.client, &self.guard, request, deadline).await
+    }
 }
 
 struct Front<H> {
@@ -65,7 +84,14 @@ async fn invoke<H: Host>(
     functions: Arc<Functions<H>>,
     request: lambda_http::Request,
 ) -> lambda_http::Response<LambdaBody> {
-    let Functions { client, guard } = &*functions;
+    let Functions { client, guard, tokens } = &*functions;
+    let request = match tokens {
+        None => request,
+        Some(tokens) => match tokens.admit(guard, request, client.host().now()) {
+            Ok(request) => request,
+            Err(refused) => return refused.response(),
+        },
+    };
     let posts = match find(request.method().as_str(), request.uri().path()) {
         Found::Route(route, _) => route.function == Function::Ingest,
         Found::WrongMethod(_) | Found::Nowhere => false,

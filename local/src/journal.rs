@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 use shared::envelope::{EntityId, Millis};
 use shared::host::Host;
-use shared::http::answer::read_rfc3339;
+use shared::moment::read_rfc3339;
 use shared::registry::Kind;
 use shared::replay::{self, ReplayError, Until, Verdict};
 use shared::sourced::Snapshot;

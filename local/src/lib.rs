@@ -6,6 +6,7 @@
 //! [`wakes`]. [`progress`] ties the two together: a record counts as done only when it was accepted
 //! and no wake that it caused is outstanding, so a restart looks again at everything unfinished.
 
+pub mod access;
 pub mod backend;
 pub mod connect;
 pub mod consumer;
@@ -19,6 +20,7 @@ mod fixture;
 pub mod front;
 pub mod history;
 pub mod journal;
+pub mod jwt;
 pub mod lambda;
 pub mod metrics;
 pub mod operator;
@@ -26,13 +28,14 @@ pub mod progress;
 pub mod pump;
 pub mod retry;
 pub mod sam;
+pub mod secret;
 pub mod sequence;
 pub mod serve;
 pub mod shutdown;
+pub mod sockets;
 pub mod sqs;
 pub mod table;
 pub mod target_table;
-pub mod token;
 pub mod wakes;
 
 /// Milliseconds since the epoch. Passed in, so that only `main.rs` reads the wall clock.

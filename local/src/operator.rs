@@ -5,11 +5,13 @@ mod print;
 use aws_config::SdkConfig;
 use clap::{Args, Subcommand};
 use serde::Serialize;
+use shared::chat::{self, refill};
+use shared::client::Client;
 use shared::envelope::{EntityId, Millis};
 use shared::host::Host;
 use shared::http::operator::{
-    DeadLetterAnswer, DeadLetterPage, DeletedAnswer, RedriveAllAnswer, RedriveAnswer, ResumeAnswer, StuckAnswer,
-    StuckPage, SweepAnswer,
+    DeadLetterAnswer, DeadLetterPage, DeletedAnswer, RedriveAllAnswer, RedriveAnswer, RefillAnswer, ResumeAnswer,
+    StuckAnswer, StuckPage, SweepAnswer,
 };
 use shared::limits;
 use shared::operator::dead_letters::LetterId;
@@ -44,6 +46,11 @@ enum Command {
         /// Put the first event to the dead letters instead of running it again.
         #[arg(long)]
         park: bool,
+    },
+    /// Write anew the summaries of a user's conversations that are not what the messages say.
+    Refill {
+        /// Whose: the id of the user.
+        user: String,
     },
     /// List entities with something pending, the one that waits longest first. It reads every mailbox.
     Stuck {
@@ -131,6 +138,10 @@ async fn done<H: Host>(host: &H, command: Command, json: bool) -> Result<Report,
             let head = if park { Head::Park } else { Head::Retry };
             let resumed = resume::resume(host, &entity, head, deadline(host)).await?;
             report(json, &ResumeAnswer::new(resumed), print::resumed)
+        }
+        Command::Refill { user } => {
+            let refilled = refill::refill(&Client::new(host.clone()), &chat::user(&user)?).await?;
+            report(json, &RefillAnswer::from(refilled), print::refilled)
         }
         Command::Stuck { kind } => report(json, &all_stuck(host, kind.as_deref()).await?, print::stuck),
         Command::Sweep { kind } => {

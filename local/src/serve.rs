@@ -10,7 +10,7 @@ use serde_json::Value;
 use shared::actors;
 use shared::client::Client;
 use shared::host::Host;
-use shared::http::guard::Guard;
+use shared::http::guard::Users;
 use shared::limits;
 use shared::live::{Clock, Live, machine_time};
 use shared::push::Pushes;
@@ -18,17 +18,19 @@ use shared::registry::Registry;
 use shared::store::dynamodb::DynamoDb;
 use shared::wake::{Wake, WakeError};
 use tokio::net::TcpListener;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
+use crate::access::{self, Access, AccessError};
 use crate::backend::{Backend, BackendError, Keep, Source};
 use crate::consumer::{BatchResponse, Consumer, DeliveryError};
 use crate::data_dir::DataDirError;
 use crate::feeding::{Feed, FeedingError};
-use crate::front;
+use crate::front::{self, Functions};
 use crate::metrics;
 use crate::pump::{Clients, Settings};
+use crate::secret::Told;
+use crate::sockets::{self, Gateway};
 use crate::table::{self, TableError};
-use crate::token::{self, TokenError, Told};
 use crate::wakes::Wakes;
 
 /// The options of `leasebox`.
@@ -59,9 +61,9 @@ pub struct Options {
     #[arg(long, value_name = "SECONDS", default_value_t = limits::LEASE_MS / 1000)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=600))]
     pub lease: u64,
-    /// What operators send as `Authorization: Bearer`; without it, one is made and kept in the data directory.
-    #[arg(long, value_name = "TOKEN", env = "LEASEBOX_OPERATOR_TOKEN", hide_env_values = true)]
-    pub operator_token: Option<String>,
+    /// Who may speak.
+    #[command(flatten)]
+    pub access: access::Options,
 }
 
 /// Why the server does not start, or ended.
@@ -70,9 +72,9 @@ pub enum ServeError {
     /// The directory or the database is not usable.
     #[error(transparent)]
     Backend(#[from] BackendError),
-    /// There is no operator token.
+    /// Nobody may speak, or anybody.
     #[error(transparent)]
-    Token(#[from] TokenError),
+    Access(#[from] AccessError),
     /// The data directory cannot be written.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
@@ -151,8 +153,9 @@ pub struct Server {
     host: Live<DynamoDb>,
     listener: TcpListener,
     address: SocketAddr,
+    management: TcpListener,
     kept: Option<PathBuf>,
-    operators: token::Found,
+    access: Access,
 }
 
 impl Server {
@@ -165,25 +168,28 @@ impl Server {
         registry: Registry,
         connect: impl AsyncFn(&str) -> Connection,
     ) -> Result<Self, ServeError> {
+        options.access.suits(options.bind)?;
         let address = SocketAddr::new(options.bind, options.port);
         let listener = TcpListener::bind(address).await.map_err(|cause| ServeError::Listen { address, cause })?;
+        let own = SocketAddr::from(([127, 0, 0, 1], 0));
+        let management = TcpListener::bind(own).await.map_err(|cause| ServeError::Listen { address: own, cause })?;
         let keep = if options.ephemeral { Keep::Nothing } else { Keep::In(options.data.clone()) };
         let source = match &options.endpoint {
             Some(endpoint) => Source::Endpoint(endpoint.clone()),
-            None => Source::Embedded(SocketAddr::from(([127, 0, 0, 1], 0))),
+            None => Source::Embedded(own),
         };
         let backend = Backend::start(&keep, &source).await?;
         let kept = (!options.ephemeral).then_some(options.data);
-        let operators = token::find(options.operator_token.as_deref(), kept.as_deref())?;
+        let access = Access::new(&options.access, kept.as_deref())?;
         backend.dir().write_endpoint(backend.endpoint())?;
         let Connection { config, clients } = connect(backend.endpoint()).await;
         table::ensure(&clients.dynamodb, &options.table).await?;
         let feed = Feed::new(clients, &options.table, || machine_time().0);
         let settings = limits::Settings { lease_ms: options.lease * 1000, ..limits::Settings::default() };
         let store = DynamoDb::new(&config, &options.table);
-        let host = Live::new(store, registry, settings, Pushes::Nowhere, Clock::machine());
+        let host = Live::new(store, registry, settings, Pushes::by_connection(&config), Clock::machine());
         let address = listener.local_addr()?;
-        Ok(Self { backend, feed, host, listener, address, kept, operators })
+        Ok(Self { backend, feed, host, listener, address, management, kept, access })
     }
 
     /// Where it listens.
@@ -199,12 +205,32 @@ impl Server {
         let drain = Arc::new(Drain { host: self.host.clone(), wakes: self.feed.wakes.clone() });
         let mut feeding = self.feed.start(&self.backend, drain, Settings::default())?;
         let invocations = TaskTracker::new();
-        let router = front::router(Client::new(self.host), Guard::Token(self.operators.token), invocations.clone());
+        let Access { guard, tokens, .. } = self.access;
+        let functions = Arc::new(Functions { client: Client::new(self.host), guard, tokens });
+        let gateway = Gateway::new(
+            Arc::clone(&functions),
+            invocations.clone(),
+            self.management.local_addr()?,
+            sockets::Settings::default(),
+            || machine_time().0,
+        );
+        // It serves until all else has ended: the last invocations still push.
+        let management = axum::serve(self.management, gateway.management()).into_future();
+        let _management = AbortOnDropHandle::new(tokio::spawn(management));
+        let router = front::router(functions, invocations.clone()).merge(gateway.routes());
+        let sockets = gateway.clone();
+        let stop = async move {
+            stop.await;
+            sockets.close();
+        };
+        let router = router.into_make_service_with_connect_info::<SocketAddr>();
         let served = axum::serve(self.listener, router).with_graceful_shutdown(stop);
         let ended = tokio::select! {
             served = served => served,
             error = feeding.failed() => return Err(error.into()),
         };
+        // However it came: no end is waited for that nobody asks for.
+        gateway.close();
         invocations.close();
         invocations.wait().await;
         feeding.stop().await?;
@@ -216,6 +242,7 @@ impl Server {
     fn announce(&self, metrics: Option<SocketAddr>) {
         let base = format!("http://{}", self.address).replace("127.0.0.1", "localhost");
         println!("Leasebox listens on {base}");
+        println!("  sockets    {}{}?user_id=alice", base.replacen("http", "ws", 1), sockets::PATH);
         println!("  database   {}", self.backend.endpoint());
         if let Some(address) = metrics {
             println!("  metrics    http://{address}/metrics");
@@ -224,10 +251,14 @@ impl Server {
             Some(directory) => println!("  state      {}", directory.display()),
             None => println!("  state      in memory: it is gone when this ends"),
         }
-        match &self.operators.told {
+        match &self.access.operators {
             Told::Given => println!("  operators  send the token that was given"),
             Told::In(file) => println!("  operators  send the token in {}", file.display()),
             Told::Shown(token) => println!("  operators  send the token {token}"),
+        }
+        match self.access.guard.users {
+            Users::Open => println!("  users      whoever asks is who they say"),
+            Users::Verified => println!("  users      send a token that was signed for them"),
         }
         println!();
         println!("Now type, in another terminal:");

@@ -68,12 +68,11 @@ fn create(client: &Client, table: &str) -> Result<CreateTableFluentBuilder, Tabl
         let key = KeySchemaElement::builder().attribute_name(name);
         key.key_type(kind).build().map_err(incomplete)
     };
-    let keys_only = Projection::builder().projection_type(ProjectionType::KeysOnly).build();
-    let directory = GlobalSecondaryIndex::builder()
-        .index_name("directory")
-        .key_schema(key("kind", KeyType::Hash)?)
-        .key_schema(key("pk", KeyType::Range)?)
-        .projection(keys_only);
+    let index = |name: &str, hash: &str, range: &str, projection: ProjectionType| {
+        let index = GlobalSecondaryIndex::builder().index_name(name);
+        let index = index.key_schema(key(hash, KeyType::Hash)?).key_schema(key(range, KeyType::Range)?);
+        index.projection(Projection::builder().projection_type(projection).build()).build().map_err(incomplete)
+    };
     let stream = StreamSpecification::builder().stream_enabled(true).stream_view_type(StreamViewType::NewImage);
     let request = client.create_table().table_name(table);
     Ok(request
@@ -81,9 +80,12 @@ fn create(client: &Client, table: &str) -> Result<CreateTableFluentBuilder, Tabl
         .attribute_definitions(attribute("pk")?)
         .attribute_definitions(attribute("sk")?)
         .attribute_definitions(attribute("kind")?)
+        .attribute_definitions(attribute("list")?)
+        .attribute_definitions(attribute("rank")?)
         .key_schema(key("pk", KeyType::Hash)?)
         .key_schema(key("sk", KeyType::Range)?)
-        .global_secondary_indexes(directory.build().map_err(incomplete)?)
+        .global_secondary_indexes(index("directory", "kind", "pk", ProjectionType::KeysOnly)?)
+        .global_secondary_indexes(index("lists", "list", "rank", ProjectionType::All)?)
         .stream_specification(stream.build().map_err(incomplete)?))
 }
 
@@ -107,9 +109,12 @@ fn check(table: &str, described: &TableDescription) -> Result<(), TableError> {
     if !keys.eq(["pk", "sk"]) {
         return different("its key is not pk and sk");
     }
-    let mut indexes = described.global_secondary_indexes().iter();
-    if !indexes.any(|index| index.index_name() == Some("directory")) {
+    let has = |name| described.global_secondary_indexes().iter().any(|index| index.index_name() == Some(name));
+    if !has("directory") {
         return different("it has no index `directory`");
+    }
+    if !has("lists") {
+        return different("it has no index `lists`: an earlier version made it");
     }
     let view = described.stream_specification().and_then(|stream| stream.stream_view_type());
     if !matches!(view, Some(StreamViewType::NewImage | StreamViewType::NewAndOldImages)) {

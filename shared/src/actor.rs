@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use crate::envelope::{EntityId, EventId, Millis};
 use crate::journal::Entry;
 use crate::limits;
+use crate::records::{Lookup, Record, Records};
 use crate::registry::Unreadable;
 
 /// One kind of entity.
@@ -41,6 +42,17 @@ pub trait Actor: Sized + 'static {
     /// A [`Fault`] when the event cannot be processed at all; the kind's poison policy decides then. What
     /// the rules of the business refuse is no fault but a turn: [`Turn::reject`].
     fn handle(state: &Self::State, event: &Event<'_, Self::Command>) -> Result<Turn<Self>, Fault>;
+
+    /// The side records that an event is decided with. They are read before it runs, and then are in [`Event::records`].
+    /// It is asked again with what was found, until it names nothing more, at most [`limits::LOOKUPS`] times.
+    fn lookups(_event: &Event<'_, Self::Command>) -> Vec<Lookup> {
+        Vec::new()
+    }
+
+    /// What the entity is told when a push found that a connection is gone; nothing, unless the kind says otherwise.
+    fn gone(_connection: &str) -> Option<Self::Command> {
+        None
+    }
 
     /// Whether outsiders may post this event; what they may not is a 403. Other entities may post everything.
     fn admits(_command: &Self::Command) -> bool {
@@ -92,6 +104,8 @@ pub struct Event<'a, C> {
     pub from: Option<&'a EntityId>,
     /// What is to be done.
     pub command: C,
+    /// The side records that were looked up for it, as the events before it have left them.
+    pub records: &'a Records,
     /// When it is processed: what journal entries get their time from. It is another one when the batch is run again, so
     /// no decision may hang on it.
     pub(crate) now: Millis,
@@ -133,9 +147,16 @@ impl<A: Actor> Turn<A> {
     ///
     /// # Errors
     /// A [`Fault`] when the record is no map.
-    pub fn record<T: Serialize>(mut self, name: &str, record: &T, expires: Option<Millis>) -> Result<Self, Fault> {
-        self.effects.push(Effect::record(name, record, expires)?);
-        Ok(self)
+    pub fn record<T: Serialize>(self, name: &str, record: &T, expires: Option<Millis>) -> Result<Self, Fault> {
+        let record = Record { expires, ..Record::new(name, record)? };
+        Ok(self.write(record))
+    }
+
+    /// The same for a record that may stand in a list.
+    #[must_use]
+    pub fn write(mut self, record: Record) -> Self {
+        self.effects.push(Effect::Record(record));
+        self
     }
 
     /// Also pushes a message to a connection, after the commit and as best effort: it may be lost, never repeated.
@@ -157,14 +178,7 @@ pub enum Effect {
         body: String,
     },
     /// Write a side record in one transaction with the commit.
-    Record {
-        /// Its name within the entity.
-        name: String,
-        /// Its attributes.
-        item: serde_dynamo::Item,
-        /// When DynamoDB may delete it.
-        expires: Option<Millis>,
-    },
+    Record(Record),
     /// Push a message to a connection, best effort.
     Push {
         /// The connection's id.
@@ -178,11 +192,6 @@ impl Effect {
     pub(crate) fn post<A: Actor>(to: &EntityId, command: &A::Command) -> Result<Self, Fault> {
         let body = serde_json::to_string(command).map_err(|error| Fault::new(error.to_string()))?;
         Ok(Self::Post { to: to.clone(), body })
-    }
-
-    pub(crate) fn record<T: Serialize>(name: &str, record: &T, expires: Option<Millis>) -> Result<Self, Fault> {
-        let item = serde_dynamo::to_item(record).map_err(|error| Fault::new(error.to_string()))?;
-        Ok(Self::Record { name: name.to_owned(), item, expires })
     }
 
     pub(crate) fn push(connection: &str, message: &Value) -> Self {

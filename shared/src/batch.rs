@@ -7,13 +7,14 @@ use std::collections::HashMap;
 use serde_dynamo::AttributeValue;
 
 use crate::actor::{Effect, Fault, Poison};
-use crate::envelope::{Envelope, EventId, Millis};
+use crate::envelope::{EntityId, Envelope, EventId, Millis};
 use crate::journal::Pages;
 use crate::limits;
 use crate::mailbox::image::{Mailbox, Recent};
 use crate::outbox::{self, Outgoing};
 use crate::outcome::Outcome;
 use crate::receipt::{Receipt, Receipts};
+use crate::records::{Record, Records};
 use crate::registry::{Kind, Ran, Stage, Unreadable};
 use crate::store::Put;
 use crate::table;
@@ -57,6 +58,8 @@ pub struct Input<'a> {
     pub kind: &'a Kind,
     /// The receipts of everything that is keyed.
     pub receipts: &'a Receipts,
+    /// The side records that were looked up.
+    pub records: &'a Records,
     /// The time that receipts count from.
     pub now: Millis,
 }
@@ -128,6 +131,7 @@ struct Run<'a> {
     stage: Box<dyn Stage>,
     batch: Batch,
     written: Receipts,
+    records: Records,
     journal: Pages,
     changed: bool,
 }
@@ -145,6 +149,7 @@ impl<'a> Run<'a> {
             stage,
             batch: Batch::default(),
             written: Receipts::new(),
+            records: input.records.clone(),
             journal: Pages::default(),
             changed: false,
         })
@@ -174,7 +179,7 @@ impl<'a> Run<'a> {
         if envelope.keyed.is_some() && self.input.now.since(envelope.at) > limits::RECEIPT_MS {
             return Err(Stop::Expired);
         }
-        let ran = self.stage.run(&self.input.image.entity, sequence, envelope, self.input.now);
+        let ran = self.stage.run(&self.input.image.entity, sequence, envelope, (self.input.now, &self.records));
         let Ran { outcome, effects, journal } = ran.map_err(Stop::Fault)?;
         self.changed |= matches!(outcome, Outcome::Reply(_));
         self.journal.extend(&journal);
@@ -197,14 +202,9 @@ impl<'a> Run<'a> {
                 let at = self.input.now;
                 self.batch.outgoing.push(Outgoing { sequence, index, to, body, at, failures: 0, due: None });
             }
-            Effect::Record { name, item, expires } => {
-                let attributes: HashMap<String, AttributeValue> = item.into();
-                let mut item = HashMap::from([("record".to_owned(), AttributeValue::M(attributes))]);
-                if let Some(expires) = expires {
-                    item.insert(table::TTL.to_owned(), table::ttl(expires));
-                }
-                let key = table::record_key(&self.input.image.entity, &name);
-                self.put(Put { key, item: item.into(), condition: None });
+            Effect::Record(record) => {
+                self.records.write(&record);
+                self.put(side_record(&self.input.image.entity, record));
             }
             Effect::Push { connection, message } => self.batch.pushes.push((connection, message)),
         }
@@ -265,6 +265,18 @@ impl<'a> Run<'a> {
         }
         Ok((self.stage.schema(), state))
     }
+}
+
+fn side_record(entity: &EntityId, Record { name, item, expires, listed }: Record) -> Put {
+    let mut attributes = HashMap::from([("record".to_owned(), AttributeValue::M(item.into()))]);
+    if let Some(expires) = expires {
+        attributes.insert(table::TTL.to_owned(), table::ttl(expires));
+    }
+    if let Some(listed) = listed {
+        attributes.insert(table::LIST.to_owned(), AttributeValue::S(listed.list.name(entity)));
+        attributes.insert(table::RANK.to_owned(), AttributeValue::S(listed.rank));
+    }
+    Put { key: table::record_key(entity, &name), item: attributes.into(), condition: None }
 }
 
 /// The answer to an envelope whose key was used before, also in the same batch.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::envelope::Millis;
 use crate::limits::Settings;
+use crate::push::Pushed;
 use crate::registry::Registry;
 use crate::store::Store;
 use crate::waiting::Waiting;
@@ -41,6 +42,6 @@ pub trait Host: Clone + Send + Sync + 'static {
     /// Requests of this process that wait for an event.
     fn waiting(&self) -> &Waiting;
 
-    /// Pushes a message to a connection, as best effort: failures are the host's to note.
-    fn push(&self, connection: &str, message: &str) -> impl Future<Output = ()> + Send;
+    /// Pushes a message to a connection, as best effort: failures are the host's to note. It says what became of it.
+    fn push(&self, connection: &str, message: &str) -> impl Future<Output = Pushed> + Send;
 }

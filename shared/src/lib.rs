@@ -5,7 +5,8 @@
 //! 1. Its command is checked against its kind ([`registry`], [`actor`]) and sealed in an [`envelope`].
 //! 2. [`mailbox::post`] appends it to the entity's queue and takes the lease if it is free, in one write.
 //! 3. Whoever holds the lease runs a [`visit`]: the [`batch`] of waiting envelopes goes through the pure actor, and
-//!    [`mailbox::commit`] takes the results into the item, under the lease's fence.
+//!    [`mailbox::commit`] takes the results into the item, under the lease's fence. What an event is decided with beside
+//!    the state is read before ([`lookup`], [`records`]).
 //! 4. Effects lie in the [`outbox`] and are sent to their receivers by [`deliver`]; [`mailbox::settle`] ticks them off.
 //! 5. A stream record or a [`wake`] makes `drain` look at the entity, and [`mailbox::takeover`] takes a lease that is
 //!    free or was left behind ([`look`]).
@@ -18,6 +19,7 @@
 pub mod actor;
 pub mod actors;
 pub mod batch;
+pub mod chat;
 pub mod client;
 pub mod deliver;
 pub mod emf;
@@ -29,13 +31,16 @@ pub mod key;
 pub mod limits;
 pub mod live;
 pub mod look;
+pub mod lookup;
 pub mod mailbox;
 pub mod metrics;
+pub mod moment;
 pub mod operator;
 pub mod outbox;
 pub mod outcome;
 pub mod push;
 pub mod receipt;
+pub mod records;
 pub mod registry;
 pub mod replay;
 #[cfg(test)]

@@ -60,6 +60,8 @@ pub const RECORDS: usize = TRANSACTION_ACTIONS - 1;
 pub const RECORD_BYTES: usize = 64 * KB;
 /// Bytes that the side records of one commit may sum to; DynamoDB allows 4 MB a transaction.
 pub const RECORDS_BYTES: usize = 3 * 1024 * KB;
+/// How often an actor is asked which side records an event is decided with.
+pub const LOOKUPS: usize = 3;
 /// Events of one commit share a journal item up to this size, in bytes: a larger item would save next to nothing.
 pub const JOURNAL_ITEM_BYTES: usize = 4 * KB;
 /// Commits in one visit before the entity is handed over.
@@ -93,6 +95,10 @@ pub const ROOM_WAIT_MS: u64 = 2_000;
 pub const WAKE_MS: u64 = 900_000;
 /// How long a request replays a journal, in milliseconds: within the timeout of the function that reads.
 pub const REPLAY_MS: u64 = 20_000;
+/// How long a ticket opens a socket, in seconds.
+pub const TICKET_SECONDS: u64 = 60;
+/// Length of the key that tickets are signed with, in bytes: at least that of its hash.
+pub const TICKET_KEY_BYTES: usize = 32;
 /// Timeout of the functions that take leases, in milliseconds, as template.yaml sets it.
 pub const FUNCTION_TIMEOUT_MS: u64 = 25_000;
 
@@ -104,6 +110,17 @@ pub const PAGE_MOST: usize = 100;
 pub const EVENTS: usize = 100;
 /// Events on one page of a journal at most.
 pub const EVENTS_MOST: usize = 1_000;
+/// Messages on one page of a conversation, or in one part of a log, unless the caller asks for another number.
+pub const MESSAGES: usize = 50;
+/// Messages on one page of a conversation, or in one part of a log, at most.
+pub const MESSAGES_MOST: usize = 100;
+/// A frame that a client sends on a socket, in bytes: what API Gateway takes in one.
+pub const FRAME_BYTES: usize = 32 * KB;
+/// What a client may have an answer on its socket repeat, in bytes.
+pub const ECHO_BYTES: usize = 64;
+/// How long a connection counts as open when nothing is heard of it, in milliseconds. API Gateway closes one that is idle
+/// for 10 minutes; what is renewed in half of this time never expires by mistake.
+pub const CONNECTION_MS: u64 = 15 * 60 * 1000;
 
 const _: () = assert!(
     QUEUE_BYTES + DELIVERY_RESERVE_BYTES + STATE_BYTES + OUTBOX_BYTES + RECENT_BYTES + REPLY_BYTES + RESERVE_BYTES

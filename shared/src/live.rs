@@ -13,7 +13,7 @@ use crate::actors;
 use crate::envelope::Millis;
 use crate::host::Host;
 use crate::limits::Settings;
-use crate::push::Pushes;
+use crate::push::{Pushed, Pushes};
 use crate::registry::Registry;
 use crate::store::Store;
 use crate::store::dynamodb::DynamoDb;
@@ -113,8 +113,8 @@ impl<S: Store> Host for Live<S> {
         &self.waiting
     }
 
-    async fn push(&self, connection: &str, message: &str) {
-        self.pushes.push(connection, message).await;
+    async fn push(&self, connection: &str, message: &str) -> Pushed {
+        self.pushes.push(connection, message).await
     }
 }
 

@@ -12,6 +12,7 @@ use crate::envelope::{EntityId, Envelope, EventId, Millis};
 use crate::journal::Entry;
 use crate::limits;
 use crate::outcome::Outcome;
+use crate::records::{Lookup, Record, Records};
 
 /// The kinds that a process knows.
 #[derive(Clone, Debug)]
@@ -49,6 +50,8 @@ pub struct Kind {
     pub journal: bool,
     parse: fn(&EntityId, &Value) -> Result<Parsed, String>,
     stage: fn(Option<Stored<'_>>) -> Staged,
+    lookups: fn(&EntityId, u64, &Envelope, &Records) -> Vec<Lookup>,
+    gone: fn(&str) -> Option<String>,
 }
 
 /// An actor on stage, or why its state cannot be used.
@@ -96,7 +99,7 @@ pub trait Stage: Send {
     ///
     /// # Errors
     /// The fault of the actor, of its panic, or of an envelope that it cannot read.
-    fn run(&mut self, entity: &EntityId, sequence: u64, envelope: &Envelope, now: Millis) -> Result<Ran, Fault>;
+    fn run(&mut self, entity: &EntityId, sequence: u64, envelope: &Envelope, with: With<'_>) -> Result<Ran, Fault>;
 
     /// Applies one event of the journal.
     ///
@@ -120,6 +123,9 @@ pub trait Stage: Send {
     fn schema(&self) -> u32;
 }
 
+/// What an envelope is run with besides: when, and the side records that were looked up.
+pub type With<'a> = (Millis, &'a Records);
+
 /// What one envelope made of an actor on stage.
 #[derive(Debug)]
 pub struct Ran {
@@ -135,7 +141,15 @@ impl Kind {
     /// The kind that `A` defines.
     #[must_use]
     pub fn of<A: Actor>() -> Self {
-        Self { name: A::KIND, poison: A::POISON, journal: A::JOURNAL, parse: parse::<A>, stage: stage::<A> }
+        Self {
+            name: A::KIND,
+            poison: A::POISON,
+            journal: A::JOURNAL,
+            parse: parse::<A>,
+            stage: stage::<A>,
+            lookups: lookups::<A>,
+            gone: gone::<A>,
+        }
     }
 
     /// Reads one event that is meant for an entity and gives it its stored form.
@@ -146,6 +160,18 @@ impl Kind {
         (self.parse)(entity, event)
     }
 
+    /// The side records that an envelope is decided with, as far as can be told from those that were found.
+    #[must_use]
+    pub fn lookups(&self, entity: &EntityId, sequence: u64, envelope: &Envelope, found: &Records) -> Vec<Lookup> {
+        (self.lookups)(entity, sequence, envelope, found)
+    }
+
+    /// What an entity is to be told when a connection is gone, in its stored form.
+    #[must_use]
+    pub fn gone(&self, connection: &str) -> Option<String> {
+        (self.gone)(connection)
+    }
+
     /// Puts an actor on stage with the state that is stored, or with none.
     ///
     /// # Errors
@@ -153,6 +179,32 @@ impl Kind {
     pub fn stage(&self, stored: Option<Stored<'_>>) -> Staged {
         (self.stage)(stored)
     }
+}
+
+fn lookups<A: Actor>(entity: &EntityId, sequence: u64, envelope: &Envelope, records: &Records) -> Vec<Lookup> {
+    let lookups = catch_unwind(AssertUnwindSafe(|| {
+        let event = event::<A>(entity, sequence, envelope, (envelope.at, records)).ok()?;
+        Some(A::lookups(&event))
+    }));
+    // What cannot be read, or panics here, shows again when it runs, and is judged there.
+    lookups.ok().flatten().unwrap_or_default()
+}
+
+fn gone<A: Actor>(connection: &str) -> Option<String> {
+    serde_json::to_string(&A::gone(connection)?).ok()
+}
+
+/// An envelope as its actor sees it.
+fn event<'a, A: Actor>(
+    entity: &'a EntityId,
+    sequence: u64,
+    envelope: &'a Envelope,
+    (now, records): With<'a>,
+) -> Result<Event<'a, A::Command>, Fault> {
+    let command = serde_json::from_str(&envelope.body)
+        .map_err(|error| Fault::new(format!("a {} does not understand this event: {error}", A::KIND)))?;
+    let id = EventId { sequence, id: envelope.id };
+    Ok(Event { entity, id, at: envelope.at, from: envelope.from.as_ref(), command, records, now })
 }
 
 fn parse<A: Actor>(entity: &EntityId, event: &Value) -> Result<Parsed, String> {
@@ -188,17 +240,14 @@ struct Typed<A: Actor> {
 }
 
 impl<A: Actor> Stage for Typed<A> {
-    fn run(&mut self, entity: &EntityId, sequence: u64, envelope: &Envelope, now: Millis) -> Result<Ran, Fault> {
+    fn run(&mut self, entity: &EntityId, sequence: u64, envelope: &Envelope, with: With<'_>) -> Result<Ran, Fault> {
         // The state is only borrowed by the actor and replaced after it returned, so a panic leaves it whole.
         let turn = catch_unwind(AssertUnwindSafe(|| {
-            let command = serde_json::from_str(&envelope.body)
-                .map_err(|error| Fault::new(format!("a {} does not understand this event: {error}", A::KIND)))?;
-            if let Err(rejection) = A::check(entity, &command) {
-                return Ok(Turn::reject(rejection));
+            let event = event::<A>(entity, sequence, envelope, with)?;
+            match A::check(entity, &event.command) {
+                Ok(()) => A::handle(&self.state, &event),
+                Err(rejection) => Ok(Turn::reject(rejection)),
             }
-            let id = EventId { sequence, id: envelope.id };
-            let event = Event { entity, id, at: envelope.at, from: envelope.from.as_ref(), command, now };
-            A::handle(&self.state, &event)
         }))
         .unwrap_or_else(|panic| Err(panicked(&*panic)))?;
         let outcome = match turn.verdict {
@@ -257,12 +306,15 @@ fn check_effect(effect: &Effect) -> Result<(), Fault> {
         Effect::Post { body, .. } if body.len() > limits::PAYLOAD_BYTES => {
             Err(Fault::new(format!("an effect has {} bytes, {} are allowed", body.len(), limits::PAYLOAD_BYTES)))
         }
-        Effect::Record { name, .. } if name.is_empty() || name.len() > 512 => {
+        Effect::Record(Record { name, .. }) if name.is_empty() || name.len() > 512 => {
             Err(Fault::new(format!("a record's name has {} bytes, 1 to 512 are allowed", name.len())))
         }
-        Effect::Record { item, .. } if crate::table::item_bytes(item) > limits::RECORD_BYTES => {
+        Effect::Record(Record { item, .. }) if crate::table::item_bytes(item) > limits::RECORD_BYTES => {
             Err(Fault::new(format!("a record has over {} bytes", limits::RECORD_BYTES)))
         }
-        Effect::Post { .. } | Effect::Record { .. } | Effect::Push { .. } => Ok(()),
+        Effect::Record(Record { listed: Some(listed), .. }) if listed.rank.is_empty() || listed.rank.len() > 512 => {
+            Err(Fault::new(format!("a rank in a list has {} bytes, 1 to 512 are allowed", listed.rank.len())))
+        }
+        Effect::Post { .. } | Effect::Record(_) | Effect::Push { .. } => Ok(()),
     }
 }

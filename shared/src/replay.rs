@@ -13,7 +13,7 @@ use crate::mailbox::image::Mailbox;
 use crate::mailbox::{StepError, reread, view};
 use crate::registry::{Kind, Stage, Unreadable};
 use crate::sourced::Snapshot;
-use crate::store::{Consistency, Query, Store};
+use crate::store::{Consistency, Order, Query, Store};
 use crate::table;
 
 /// Journal items that one step of a replay reads. An item has up to 4 KB, and DynamoDB reads at most 1 MB at once.
@@ -256,6 +256,7 @@ pub async fn items<H: Host>(
         consistency: Consistency::Strong,
         condition: table::LIST_BETWEEN,
         values: vec![(":pk", S(entity.as_str().to_owned())), (":from", sk(from)), (":to", sk(u64::MAX))],
+        order: Order::Ascending,
         after: None,
         limit,
     };

@@ -13,6 +13,7 @@ use crate::envelope::Millis;
 use crate::host::Host;
 use crate::limits::Settings;
 use crate::mailbox::image::{Mailbox, write_lease};
+use crate::push::Pushed;
 use crate::registry::{Kind, Registry};
 use crate::store::{
     Consistency, Consumed, Delete, Key, Page, Put, Query, Store, StoreError, Transaction, Update, Written,
@@ -246,8 +247,14 @@ impl Host for Scripted {
         &self.waiting
     }
 
-    async fn push(&self, connection: &str, message: &str) {
+    /// A connection may be called `gone` or `unknown`; every other one is there.
+    async fn push(&self, connection: &str, message: &str) -> Pushed {
         self.script().pushed.push((connection.to_owned(), message.to_owned()));
+        match connection {
+            "gone" => Pushed::Gone,
+            "unknown" => Pushed::Unknown,
+            _ => Pushed::Arrived,
+        }
     }
 }
 

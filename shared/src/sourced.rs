@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::actor::{Actor, Effect, Event, Fault, Poison, Rejection, Turn};
 use crate::envelope::{EntityId, Millis};
 use crate::journal::{Entry, take_apart};
+use crate::records::Record;
 use crate::registry::Unreadable;
 
 /// One kind of entity with a journal. Who implements it is an [`Actor`], and is registered and asked like any other.
@@ -133,7 +134,7 @@ impl<E: EventSourced> Decision<E> {
     /// # Errors
     /// A [`Fault`] when the record is no map.
     pub fn record<T: Serialize>(mut self, name: &str, record: &T, expires: Option<Millis>) -> Result<Self, Fault> {
-        self.effects.push(Effect::record(name, record, expires)?);
+        self.effects.push(Effect::Record(Record { expires, ..Record::new(name, record)? }));
         Ok(self)
     }
 

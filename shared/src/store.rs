@@ -85,6 +85,15 @@ pub struct Transaction {
     pub token: String,
 }
 
+/// In which order of its sort key a query reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// The smallest first.
+    Ascending,
+    /// The greatest first.
+    Descending,
+}
+
 /// One page of a query of the table or of an index.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Query {
@@ -96,6 +105,8 @@ pub struct Query {
     pub condition: &'static str,
     /// Its values.
     pub values: Values,
+    /// Which end it begins at.
+    pub order: Order,
     /// The last key of the page before.
     pub after: Option<Item>,
     /// Items on the page at most.

@@ -23,6 +23,13 @@ use crate::store::Key;
 pub const MAILBOX: &str = "mailbox";
 /// Name of the KEYS_ONLY index that lists entities by kind. `kind` never changes, so it costs one write an entity.
 pub const DIRECTORY: &str = "directory";
+/// Name of the index that keeps the lists of side records. Only records that stand in a list have its attributes, and
+/// it has all that they have: to read a list is one query.
+pub const LISTS: &str = "lists";
+/// Name of the attribute that says in which list a side record stands.
+pub const LIST: &str = "list";
+/// Name of the attribute that says where in its list a side record stands.
+pub const RANK: &str = "rank";
 /// Name of the attribute from which DynamoDB's time to live works, in seconds.
 pub const TTL: &str = "ttl";
 /// The value of `pending`: the stream's filter can only compare leaf values, and this is one.
@@ -124,12 +131,15 @@ pub const DELETE_IF: &str = "attribute_exists(#pk)";
 pub const RESUME: &str = "SET #version = #version + :one REMOVE #lease, #attempts, #running, #strikes";
 
 /// Lists the entities of one kind, in order of their ids.
-pub const LIST: &str = "#kind = :kind";
+pub const LIST_KIND: &str = "#kind = :kind";
 /// Lists the items of one entity whose sort keys begin alike, in order.
 pub const LIST_ITEMS: &str = "#pk = :pk AND begins_with(#sk, :prefix)";
 
 /// Lists the items of one entity between two sort keys, both included, in order.
 pub const LIST_BETWEEN: &str = "#pk = :pk AND #sk BETWEEN :from AND :to";
+
+/// Lists the side records of one list between two ranks, both included, in order.
+pub const LIST_RANKS: &str = "#list = :list AND #rank BETWEEN :from AND :to";
 
 /// The attribute names that an expression uses, by their aliases.
 #[must_use]
@@ -190,10 +200,13 @@ pub fn journal_key(entity: &EntityId, last: u64) -> Key {
     Key::new(entity.as_str(), &format!("{EVENT}{last:020}"))
 }
 
+/// What the sort keys of all side records begin with.
+pub const RECORD: &str = "data#";
+
 /// Where a side record lies.
 #[must_use]
 pub fn record_key(entity: &EntityId, name: &str) -> Key {
-    Key::new(entity.as_str(), &format!("data#{name}"))
+    Key::new(entity.as_str(), &format!("{RECORD}{name}"))
 }
 
 /// A number as DynamoDB takes it.

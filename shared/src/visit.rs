@@ -4,8 +4,10 @@
 //! whatever a crash leaves between two steps is found by the next holder.
 
 mod next;
+mod tell;
 
 use std::collections::VecDeque;
+use std::sync::LazyLock;
 
 use crate::actor::Poison;
 use crate::batch::{self, Batch, Input, Stop};
@@ -13,15 +15,21 @@ use crate::deliver::{self, Delivery};
 use crate::envelope::{Millis, Owner};
 use crate::host::Host;
 use crate::limits;
+use crate::lookup;
 use crate::mailbox::StepError;
 use crate::mailbox::commit::{Commit, Committed, Ending, Note, commit, note};
 use crate::mailbox::image::Mailbox;
 use crate::mailbox::settle::{Settle, settle};
 use crate::metrics;
-use crate::receipt;
+use crate::receipt::{self, Receipts};
+use crate::records::Records;
 use crate::registry::{Kind, Unreadable};
 use crate::store::StoreError;
 use crate::visit::next::{Next, next};
+use crate::visit::tell::tell;
+
+/// What is judged without running an actor needs none.
+static NO_RECORDS: LazyLock<Records> = LazyLock::new(Records::default);
 
 /// An entity whose lease this invocation holds.
 #[derive(Debug)]
@@ -105,8 +113,7 @@ pub async fn visit<H: Host>(host: &H, held: Held, budget: &mut Budget) -> Visite
     let end = visit.steps().await;
     metrics::visited(kind.name, host.settings().rounds - visit.rounds, matches!(end, Ok(End::Lost)));
     // Pushes are best effort: they come after everything that is not.
-    let pushes = visit.pushes.iter().map(|(connection, message)| host.push(connection, message));
-    futures::future::join_all(pushes).await;
+    tell(host, kind, &visit.image.entity, &visit.pushes, visit.last_step()).await;
     Visited { end, follow: visit.follow }
 }
 
@@ -180,13 +187,15 @@ impl<H: Host> Visit<'_, H> {
         let most = if alone { 1 } else { self.host.settings().batch.min(self.image.queue.len()) };
         let envelopes = self.image.queue.get(..most).unwrap_or_default();
         let receipts = receipt::look_up(self.host, &self.image.entity, envelopes, self.last_step()).await?;
+        let input = self.input(&receipts, &NO_RECORDS, now);
         if suspect
-            && !batch::repeats(Input { image: &self.image, kind: self.kind, receipts: &receipts, now })
+            && !batch::repeats(input)
             && let Some(end) = self.mark(now).await?
         {
             return Ok(end);
         }
-        let input = Input { image: &self.image, kind: self.kind, receipts: &receipts, now };
+        let records = lookup::look_up(self.host, self.kind, &self.image, most, self.last_step()).await?;
+        let input = self.input(&receipts, &records, now);
         let began = self.host.stopwatch();
         let ran = batch::run(input, most);
         let took = self.host.stopwatch().saturating_sub(began);
@@ -196,6 +205,10 @@ impl<H: Host> Visit<'_, H> {
             Ok(batch) => self.stopped(now, batch.stop).await,
             Err(unreadable) => self.unreadable(unreadable).await,
         }
+    }
+
+    fn input<'a>(&'a self, receipts: &'a Receipts, records: &'a Records, now: Millis) -> Input<'a> {
+        Input { image: &self.image, kind: self.kind, receipts, records, now }
     }
 
     /// Says that the first envelope is about to run, unless too many holders have died of it already, or it cannot
@@ -261,7 +274,7 @@ impl<H: Host> Visit<'_, H> {
         let (entity, sequence) = (self.image.entity.clone(), self.image.first());
         let envelopes = self.image.queue.get(..1).unwrap_or_default();
         let receipts = receipt::look_up(self.host, &entity, envelopes, self.last_step()).await?;
-        let batch = batch::park(Input { image: &self.image, kind: self.kind, receipts: &receipts, now }, cause);
+        let batch = batch::park(self.input(&receipts, &NO_RECORDS, now), cause);
         match self.kind.poison {
             // It only repeated a key: it is answered, not parked.
             _ if batch.puts.is_empty() => {}

@@ -1,11 +1,12 @@
 //! What API Gateway routes is what the code serves, each route to the function that serves it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
+use shared::http::guard::Users;
 use shared::http::routes::{Endpoint, Function, ROUTES};
 
-use crate::template::{properties, resources};
+use crate::template::{properties, resources, template};
 
 /// The routes of the code with the resource names of their functions.
 fn routes() -> BTreeSet<(String, String, &'static str)> {
@@ -39,38 +40,79 @@ fn every_route_leads_to_its_function() {
     assert_eq!(otherwise, ["StatusFunction"], "whatever is no route is answered by one function");
 }
 
-/// The operator routes of the code.
-fn operators() -> BTreeSet<(String, String)> {
-    let operators = ROUTES.iter().filter(|route| matches!(route.endpoint, Endpoint::Operator(_)));
-    operators.map(|route| (route.method.to_owned(), route.path.to_owned())).collect()
+/// What the template says of a route's security, by what it is for.
+fn expected(endpoint: Endpoint) -> Value {
+    let unless = |condition: &str, scheme: &str| json!({"If": [condition, {"Ref": "AWS::NoValue"}, [{scheme: []}]]});
+    match endpoint {
+        Endpoint::Operator(_) => json!([{"AWS_IAM": []}]),
+        Endpoint::Chat(_) => unless("AccessIsOpen", "USERS"),
+        Endpoint::Page(_) | Endpoint::Health | Endpoint::OpenApi => unless("PagesAreOpen", "AWS_IAM"),
+        _ => unless("AccessIsOpen", "AWS_IAM"),
+    }
 }
 
 #[test]
-fn access_opens_every_route_alike_but_never_those_of_operators() {
+fn access_says_who_may_call_a_route_and_opens_none_of_operators() {
     let api = properties("Api");
     assert_eq!(
         (&api["Auth"]["DefaultAuthorizer"], &api["Auth"]["EnableIamAuthorizer"]),
         (&"AWS_IAM".into(), &true.into())
     );
-    let (mut opened, mut signed) = (BTreeSet::new(), BTreeSet::new());
-    let mut rule: Option<Value> = None;
+    let mut secured = BTreeMap::new();
     for (path, methods) in api["DefinitionBody"]["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
-            let security = operation["security"].clone();
-            if security == json!([{"AWS_IAM": []}]) {
-                signed.insert((method.to_uppercase(), path.clone()));
-                continue;
-            }
-            opened.insert((method.to_uppercase(), path.clone()));
-            assert_eq!(security["If"][0], "AccessIsOpen", "{method} {path}");
-            assert_eq!(*rule.get_or_insert(security.clone()), security, "{method} {path}");
+            secured.insert((method.to_uppercase(), path.clone()), operation["security"].clone());
         }
     }
-    assert_eq!(signed, operators());
-    let mut expected: BTreeSet<_> = routes().into_iter().map(|(method, path, _)| (method, path)).collect();
-    expected.retain(|route| !signed.contains(route));
-    expected.insert(("X-AMAZON-APIGATEWAY-ANY-METHOD".to_owned(), "$default".to_owned()));
-    assert_eq!(opened, expected);
+    let otherwise = ("X-AMAZON-APIGATEWAY-ANY-METHOD".to_owned(), "$default".to_owned());
+    let routes = ROUTES.iter().map(|route| {
+        let name = (route.method.to_owned(), route.path.to_owned());
+        (name, expected(route.endpoint))
+    });
+    let mut wanted: BTreeMap<_, _> = routes.collect();
+    wanted.insert(otherwise, expected(Endpoint::Webhook));
+    assert_eq!(secured, wanted);
+}
+
+#[test]
+fn a_user_shows_a_token_or_somebody_signs() {
+    let api = properties("Api");
+    let [condition, jwt, iam] =
+        &api["DefinitionBody"]["components"]["securitySchemes"]["USERS"]["If"].as_array().unwrap()[..]
+    else {
+        panic!("no choice")
+    };
+    assert_eq!((condition.as_str(), &iam["x-amazon-apigateway-authtype"]), (Some("AccessIsJwt"), &json!("awsSigv4")));
+    let authorizer = &jwt["x-amazon-apigateway-authorizer"];
+    assert_eq!(
+        (&authorizer["type"], &authorizer["identitySource"]),
+        (&json!("jwt"), &json!("$request.header.Authorization"))
+    );
+    let configuration = json!({"issuer": {"Ref": "JwtIssuer"}, "audience": [{"Ref": "JwtAudience"}]});
+    assert_eq!(authorizer["jwtConfiguration"], configuration);
+}
+
+#[test]
+fn a_deployment_is_closed_unless_a_parameter_opens_it_in_so_many_words() {
+    let template = template();
+    let access = &template["Parameters"]["Access"];
+    assert_eq!(access["Default"], "AWS_IAM");
+    assert_eq!(access["AllowedValues"], json!(["AWS_IAM", "JWT", "OPEN_TO_EVERYONE"]));
+    let is = |value: &str| json!({"Equals": [{"Ref": "Access"}, value]});
+    let conditions = &template["Conditions"];
+    assert_eq!((&conditions["AccessIsOpen"], &conditions["AccessIsJwt"]), (&is("OPEN_TO_EVERYONE"), &is("JWT")));
+    let rule = &template["Rules"]["TokensAreVerified"];
+    assert_eq!(rule["RuleCondition"], is("JWT"));
+    let given = |name: &str| json!({"Not": [{"Equals": [{"Ref": name}, ""]}]});
+    let asserted: Vec<&Value> = rule["Assertions"].as_array().unwrap().iter().map(|one| &one["Assert"]).collect();
+    assert_eq!(asserted, [&given("JwtIssuer"), &given("JwtAudience")]);
+    for name in ["IngestFunction", "StatusFunction"] {
+        let users = properties(name)["Environment"]["Variables"]["USERS"].clone();
+        assert_eq!(users, json!({"If": ["AccessIsOpen", "open", "verified"]}), "{name}");
+        for word in ["open", "verified"] {
+            assert!(Users::new(word).is_ok());
+        }
+    }
 }
 
 #[test]

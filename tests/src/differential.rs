@@ -9,7 +9,9 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use serde_dynamo::{AttributeValue, Item};
 use shared::host::Host;
-use shared::store::{Consistency, Key, Page, Put, Query, Store, StoreError, Transaction, Update, Values, Written};
+use shared::store::{
+    Consistency, Key, Order, Page, Put, Query, Store, StoreError, Transaction, Update, Values, Written,
+};
 use shared::table;
 use simulation::table::{Rejected, Table};
 
@@ -240,7 +242,8 @@ impl Draw {
             (table::LIST_BETWEEN, vec![pk, (":from", text(bounds[0])), (":to", text(bounds[1]))])
         };
         let limit = self.chance.random_range(1..7);
-        Query { index: None, consistency: Consistency::Strong, condition, values, after: None, limit }
+        let order = if self.often(70) { Order::Ascending } else { Order::Descending };
+        Query { index: None, consistency: Consistency::Strong, condition, values, order, after: None, limit }
     }
 }
 

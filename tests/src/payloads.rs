@@ -7,14 +7,13 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 use shared::client::Mode;
 use shared::envelope::{Draft, Owner};
-use shared::http::guard::Guard;
 use shared::mailbox::post::{Posted, Posting, Room, Tries, post};
 
 use crate::problems::problem;
-use crate::world::{Reply, World, entity};
+use crate::world::{Reply, World, deployed, entity};
 
 /// The payloads that the tests below use.
-const USED: [(&str, &str); 15] = [
+const USED: [(&str, &str); 20] = [
     ("drain-stream", include_str!("../../events/drain-stream.json")),
     ("drain-wake", include_str!("../../events/drain-wake.json")),
     ("ingest-account-open", include_str!("../../events/ingest-account-open.json")),
@@ -23,6 +22,11 @@ const USED: [(&str, &str); 15] = [
     ("ingest-increment", include_str!("../../events/ingest-increment.json")),
     ("ingest-increment-base64", include_str!("../../events/ingest-increment-base64.json")),
     ("ingest-operator-sweep", include_str!("../../events/ingest-operator-sweep.json")),
+    ("ingest-socket-authorizer", include_str!("../../events/ingest-socket-authorizer.json")),
+    ("ingest-socket-connect", include_str!("../../events/ingest-socket-connect.json")),
+    ("ingest-socket-disconnect", include_str!("../../events/ingest-socket-disconnect.json")),
+    ("ingest-socket-message", include_str!("../../events/ingest-socket-message.json")),
+    ("ingest-ticket", include_str!("../../events/ingest-ticket.json")),
     ("ingest-transfer", include_str!("../../events/ingest-transfer.json")),
     ("ingest-webhook-get", include_str!("../../events/ingest-webhook-get.json")),
     ("status-account-events", include_str!("../../events/status-account-events.json")),
@@ -32,7 +36,8 @@ const USED: [(&str, &str); 15] = [
     ("status-user", include_str!("../../events/status-user.json")),
 ];
 
-fn payload(name: &str) -> &'static str {
+/// One of them.
+pub fn payload(name: &str) -> &'static str {
     USED.iter().find(|(used, _)| *used == name).map(|(_, text)| *text).unwrap()
 }
 
@@ -40,8 +45,8 @@ fn payload(name: &str) -> &'static str {
 async fn invoke(world: &World, function: &str, payload: &str) -> Reply {
     let request = lambda_http::request::from_str(payload).unwrap();
     let response = match function {
-        "ingest" => ingest::handle(&world.client, &Guard::Iam, request, world.deadline()).await,
-        "status" => status::handle(&world.host, &Guard::Iam, request).await,
+        "ingest" => ingest::handle(&world.client, &deployed(), request, world.deadline()).await,
+        "status" => status::handle(&world.host, &deployed(), request).await,
         other => panic!("{other} does not serve HTTP"),
     };
     let (parts, body) = response.into_parts();
@@ -67,8 +72,9 @@ fn every_payload_is_used() {
     let there = folder.read_dir().unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
     let used = USED.iter().map(|(name, _)| format!("{name}.json"));
     assert_eq!(there.collect::<BTreeSet<_>>(), used.collect());
-    // This file itself, without the table above: each payload is named once more, where it is used.
+    // This file itself, without the table above, and its neighbour: each payload is named once more, where it is used.
     let (_, tests) = include_str!("payloads.rs").split_once("async fn ingested").unwrap();
+    let tests = [tests, include_str!("invocations.rs")].concat();
     for (name, _) in USED {
         assert!(tests.contains(&format!("\"{name}\"")), "no test uses {name}");
     }

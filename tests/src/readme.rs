@@ -65,5 +65,5 @@ fn the_tree_in_the_readme_is_what_is_there() {
 
 #[test]
 fn the_kinds_are_told_by_the_registry() {
-    assert_eq!(actors::registry().names().collect::<Vec<_>>(), ["account", "counter"]);
+    assert_eq!(actors::registry().names().collect::<Vec<_>>(), ["account", "counter", "user"]);
 }

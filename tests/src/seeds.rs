@@ -30,7 +30,7 @@ impl Running {
             endpoint: std::env::var("DYNAMODB_ENDPOINT").ok(),
             table: crate::world::table_name(),
             lease: limits::LEASE_MS / 1000,
-            operator_token: None,
+            access: Default::default(),
             metrics_port: 0,
         };
         let connection = async |endpoint: &str| connect(endpoint, Identity::Anyone).await;

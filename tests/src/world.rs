@@ -12,7 +12,9 @@ use shared::actors;
 use shared::client::{Client, Mode, Receipted, Submission};
 use shared::envelope::{Draft, EntityId, Millis};
 use shared::host::Host;
-use shared::http::guard::{Guard, Token};
+use shared::http::guard::operators::Token;
+use shared::http::guard::tickets::Tickets;
+use shared::http::guard::{Guard, Users};
 use shared::limits::{self, Settings};
 use shared::live::{Clock, Live, machine_time};
 use shared::mailbox::image::Mailbox;
@@ -49,6 +51,14 @@ pub struct Reply {
     pub status: u16,
     pub headers: lambda_http::http::HeaderMap,
     pub body: Value,
+}
+
+impl Reply {
+    fn read(response: lambda_http::Response<lambda_http::Body>) -> Self {
+        let (parts, body) = response.into_parts();
+        let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        Self { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
 }
 
 impl World {
@@ -159,9 +169,12 @@ impl World {
             }
             _ => status::handle(&self.host, &guard(), request).await,
         };
-        let (parts, body) = response.into_parts();
-        let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-        Reply { status: parts.status.as_u16(), headers: parts.headers, body }
+        Reply::read(response)
+    }
+
+    /// Calls the function that posts, with whatever it is called with other than by a route.
+    pub async fn call_ingest(&self, request: lambda_http::Request) -> Reply {
+        Reply::read(ingest::handle(&self.client, &guard(), request, self.deadline()).await)
     }
 
     /// `GET` without headers.
@@ -253,7 +266,12 @@ pub const TOKEN: &str = "the-token-of-the-tests";
 pub const OPERATOR: [(&str, &str); 1] = [("authorization", "Bearer the-token-of-the-tests")];
 
 fn guard() -> Guard {
-    Guard::Token(Token::new(TOKEN).unwrap())
+    Guard::direct(Token::new(TOKEN).unwrap(), Users::Open, Vec::new(), Tickets::new(&[7; 32]).unwrap())
+}
+
+/// The guard of the functions behind an API that is open to everyone.
+pub fn deployed() -> Guard {
+    Guard::gateway("open", "", Some("the ticket key of the tests, which is long")).unwrap()
 }
 
 /// An entity of a kind.

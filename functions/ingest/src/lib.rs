@@ -1,24 +1,38 @@
 //! The function that posts: a request becomes a post, and its receipts an answer.
 
+pub mod authorizer;
 pub mod bank;
+pub mod caller;
+pub mod chat;
+pub mod frame;
+pub mod invoke;
 pub mod operator;
 pub mod request;
 pub mod response;
+pub mod socket;
+pub mod tickets;
 
+use futures::FutureExt;
 use lambda_http::http::Response;
-use lambda_http::{Body, Request};
+use lambda_http::request::RequestContext;
+use lambda_http::{Body, Request, RequestExt};
 use shared::client::{Client, Submission};
 use shared::envelope::Millis;
 use shared::host::Host;
 use shared::http::answer::Answer;
 use shared::http::guard::Guard;
 use shared::http::problem::Problem;
-use shared::http::routes::{Endpoint, Found, Route, find};
+use shared::http::routes::{Chatting, Endpoint, Found, Function, find};
 
 use crate::request::Dialect;
 
-/// Answers one request. `guard` tells operators from others, `deadline` is when the invocation ends.
+/// Answers one request. `guard` says who may speak, `deadline` is when the invocation ends.
 pub async fn handle<H: Host>(client: &Client<H>, guard: &Guard, request: Request, deadline: Millis) -> Response<Body> {
+    if let Some(RequestContext::WebSocket(context)) = request.request_context_ref() {
+        // On the heap: what a frame may ask for is much, and most requests are none.
+        let answer = socket::answer(client, context, request.body().as_ref(), deadline).boxed().await;
+        return answer.into_response().map(Body::from);
+    }
     let answer = match answer(client, guard, &request, deadline).await {
         Ok(answer) => answer,
         Err(problem) => problem.answer(),
@@ -32,10 +46,18 @@ async fn answer<H: Host>(
     request: &Request,
     deadline: Millis,
 ) -> Result<Answer, Problem> {
-    if let Found::Route(Route { endpoint: Endpoint::Operator(task), .. }, params) =
-        find(request.method().as_str(), request.uri().path())
+    if let Found::Route(route, params) = find(request.method().as_str(), request.uri().path())
+        && route.function == Function::Ingest
     {
-        return operator::answer(client.host(), guard, (*task, &params), request, deadline).await;
+        let verified = caller::verified(request);
+        guard.check(request.headers(), verified, route, &params)?;
+        match route.endpoint {
+            Endpoint::Operator(task) => {
+                return operator::answer(client.host(), verified.signer, (task, &params), request, deadline).await;
+            }
+            Endpoint::Chat(Chatting::Ticket) => return tickets::answer(client.host(), guard, &params, request),
+            _ => {}
+        }
     }
     let posting = request::read(client.host().registry(), request)?;
     let submission = Submission {

@@ -1,9 +1,10 @@
 //! Wiring of the function that posts.
 
-use lambda_http::{Error, Request, RequestExt, run, service_fn, tracing};
+use lambda_http::lambda_runtime::{LambdaEvent, run, service_fn};
+use lambda_http::{Error, tracing};
+use serde_json::value::RawValue;
 use shared::client::Client;
 use shared::emf::Emitter;
-use shared::envelope::Millis;
 use shared::http::guard::Guard;
 use shared::live::{Config, connect};
 use shared::store::dynamodb;
@@ -17,13 +18,14 @@ async fn main() -> Result<(), Error> {
         lease_seconds: std::env::var("LEASE_SECONDS").ok().map(|seconds| seconds.parse()).transpose()?,
         connections: std::env::var("CONNECTIONS_URL").ok().filter(|url| !url.is_empty()),
     };
+    let (users, allowed) = (std::env::var("USERS")?, std::env::var("ALLOWED_ORIGINS").unwrap_or_default());
+    let guard = &Guard::gateway(&users, &allowed, Some(&std::env::var("TICKET_KEY")?))?;
     let metrics = Emitter::install("ingest")?;
     let client = &Client::new(connect(&sdk, config).await);
-    run(service_fn(async |request: Request| {
-        let deadline = Millis(request.lambda_context().deadline);
-        let response = ingest::handle(client, &Guard::Iam, request, deadline).await;
+    run(service_fn(async |event: LambdaEvent<Box<RawValue>>| {
+        let answer = ingest::invoke::invoke(client, guard, event).await;
         metrics.flush();
-        Ok::<_, Error>(response)
+        answer
     }))
     .await
 }

@@ -1,11 +1,10 @@
 //! The operator routes that write.
 
-use lambda_http::{Request, RequestExt, request::RequestContext};
+use lambda_http::Request;
 use serde::Deserialize;
 use shared::envelope::Millis;
 use shared::host::Host;
 use shared::http::answer::Answer;
-use shared::http::guard::Guard;
 use shared::http::operator::{DeletedAnswer, RedriveAllAnswer, RedriveAnswer, ResumeAnswer, SweepAnswer};
 use shared::http::problem::Problem;
 use shared::http::query::Query;
@@ -18,21 +17,20 @@ use shared::operator::{dead_letters, redrive, resume, sweep};
 
 use crate::request::object;
 
-/// Answers an operator. `deadline` is when the invocation ends.
+/// Answers an operator, who was told from others before; `signer` is whose signature the API has checked. `deadline` is
+/// when the invocation ends.
 ///
 /// # Errors
 /// The problem to answer with.
 pub async fn answer<H: Host>(
     host: &H,
-    guard: &Guard,
+    signer: Option<&str>,
     (task, params): (Task, &Params),
     request: &Request,
     deadline: Millis,
 ) -> Result<Answer, Problem> {
-    let authorization = request.headers().get("authorization").map(|value| value.as_bytes());
-    guard.admit(signer(request), authorization)?;
     // Who did what to the entities by hand is asked sooner or later.
-    tracing::info!(operator = signer(request), method = %request.method(), path = request.uri().path(), "an operator acts");
+    tracing::info!(operator = signer, method = %request.method(), path = request.uri().path(), "an operator acts");
     let query = request.uri().query().unwrap_or_default();
     // What is repeated ends in time for the answer to be sent.
     let last = Millis(deadline.0.saturating_sub(limits::FINISH_MS));
@@ -70,14 +68,6 @@ pub async fn answer<H: Host>(
         // API Gateway sends these to `status`.
         Task::Letters | Task::Letter | Task::Stuck => Err(Problem::wrong_method(request.method().as_str(), "POST")),
     }
-}
-
-/// Whose signature the API has checked.
-fn signer(request: &Request) -> Option<&str> {
-    let RequestContext::ApiGatewayV2(context) = request.request_context_ref()? else {
-        return None;
-    };
-    context.authorizer.as_ref()?.iam.as_ref()?.user_arn.as_deref()
 }
 
 #[derive(Default, Deserialize)]

@@ -16,6 +16,7 @@ use shared::limits;
 use shared::registry::{Kind, Registry};
 
 use crate::bank;
+use crate::chat::{self, Said};
 
 /// What a request posts, and in which dialect it is answered.
 #[derive(Debug)]
@@ -43,6 +44,10 @@ pub enum Dialect {
     Account,
     /// A transfer with where it stands.
     Transfer,
+    /// A message.
+    Message,
+    /// `{"with","unread","upto"}`.
+    Conversation,
     /// A receipt.
     Event,
     /// An array of receipts.
@@ -66,6 +71,7 @@ pub fn read(registry: &Registry, request: &Request) -> Result<PostRequest, Probl
         return Err(Problem::too_large("the body", body.len(), limits::BODY_BYTES));
     }
     let query = request.uri().query().unwrap_or_default();
+    let mut own_key = None;
     let (entity, events, dialect) = match route.endpoint {
         Endpoint::Webhook => webhook(query, body)?,
         Endpoint::Increment => {
@@ -76,6 +82,12 @@ pub fn read(registry: &Registry, request: &Request) -> Result<PostRequest, Probl
         Endpoint::Bank(banking) => {
             Query::read(query, &[])?;
             bank::read(banking, params.get("id"), body)?
+        }
+        Endpoint::Chat(chatting) => {
+            Query::read(query, &[])?;
+            let Said { user, event, key, dialect } = chat::read(chatting, &params, body)?;
+            own_key = key;
+            (user, vec![event], dialect)
         }
         _ => {
             Query::read(query, &[])?;
@@ -89,12 +101,11 @@ pub fn read(registry: &Registry, request: &Request) -> Result<PostRequest, Probl
     if stored > limits::BODY_BYTES {
         return Err(Problem::too_large("the post, with its defaults filled in,", stored, limits::BODY_BYTES));
     }
-    let key = idempotency_key(request.headers())?;
+    let key = idempotency_key(request.headers())?.or(own_key);
     let prefer = prefer(request.headers())?;
     let default_wait = match dialect {
-        Dialect::Webhook | Dialect::Counter | Dialect::Account | Dialect::Transfer if prefer.mode == Mode::Inline => {
-            limits::DIALECT_WAIT_MS
-        }
+        Dialect::Event | Dialect::Events => 0,
+        _ if prefer.mode == Mode::Inline => limits::DIALECT_WAIT_MS,
         _ => 0,
     };
     let wait_ms = prefer.wait_ms.unwrap_or(default_wait);
@@ -183,9 +194,7 @@ fn bodies(kind: &Kind, entity: &EntityId, events: &[Value], dialect: Dialect) ->
     let read = |(index, event): (usize, &Value)| {
         let place = match dialect {
             Dialect::Events => format!("event {index} of the array"),
-            Dialect::Event | Dialect::Counter | Dialect::Webhook | Dialect::Account | Dialect::Transfer => {
-                "the event".to_owned()
-            }
+            _ => "the event".to_owned(),
         };
         if !event.is_object() {
             return Err(Problem::invalid(format!("{place} is no object: {{\"type\": …}}")));

@@ -5,10 +5,13 @@ use serde_json::Value;
 use shared::actor::Rejection;
 use shared::actors::account::Balance;
 use shared::actors::counter::Reply;
+use shared::actors::user::Message;
+use shared::actors::user::frame::Shown;
 use shared::client::Receipted;
 use shared::envelope::{EntityId, EventId};
 use shared::http::answer::{Answer, CounterAnswer, ReceiptAnswer, WebhookAnswer};
 use shared::http::bank::AccountAnswer;
+use shared::http::chat::ReadAnswer;
 use shared::http::problem::Problem;
 use shared::mailbox::view::Standing;
 use shared::outcome::{Outcome, Settled};
@@ -92,6 +95,8 @@ fn spoken(dialect: Dialect, id: &str, reply: &Value, event: EventId) -> Option<s
         Dialect::Account => {
             Some(Balance::deserialize(reply).map(|balance| Answer::json(200, &AccountAnswer::new(id, balance))))
         }
+        Dialect::Message => Some(Message::deserialize(reply).map(|message| Answer::json(200, &Shown::from(message)))),
+        Dialect::Conversation => Some(ReadAnswer::deserialize(reply).map(|answer| Answer::json(200, &answer))),
         Dialect::Transfer | Dialect::Event | Dialect::Events => None,
     }
 }

@@ -1,7 +1,10 @@
 //! The function that reads, and that answers whatever no route takes. It never writes.
 
 pub mod bank;
+pub mod caller;
+pub mod chat;
 pub mod operator;
+pub mod page;
 pub mod pages;
 
 use lambda_http::http::Response;
@@ -25,7 +28,7 @@ use shared::store::Consistency;
 
 use crate::pages::Paging;
 
-/// Answers one request. `guard` tells operators from others.
+/// Answers one request. `guard` says who may speak.
 pub async fn handle<H: Host>(host: &H, guard: &Guard, request: Request) -> Response<Body> {
     let mut answer = match answer(host, guard, &request).await {
         Ok(answer) => answer,
@@ -48,11 +51,14 @@ async fn answer<H: Host>(host: &H, guard: &Guard, request: &Request) -> Result<A
         Found::WrongMethod(allowed) => return Err(Problem::wrong_method(method, &allowed)),
         Found::Nowhere => return Err(Problem::unknown_path(path)),
     };
+    guard.check(request.headers(), caller::verified(request), route, &params)?;
     match route.endpoint {
         Endpoint::Users => users(host, query).await,
         Endpoint::List => list(host, &params, query).await,
         Endpoint::Bank(banking) => bank::answer(host, banking, &params, query).await,
-        Endpoint::Operator(task) => operator::answer(host, guard, (task, &params), request).await,
+        Endpoint::Chat(chatting) => chat::answer(host, chatting, &params, query).await,
+        Endpoint::Page(page) => Ok(page::answer(guard, page)),
+        Endpoint::Operator(task) => operator::answer(host, (task, &params), request).await,
         endpoint => {
             Query::read(query, &[])?;
             one(host, endpoint, &params, method).await
@@ -70,6 +76,8 @@ async fn one<H: Host>(host: &H, endpoint: Endpoint, params: &Params, method: &st
         Endpoint::Users
         | Endpoint::List
         | Endpoint::Bank(_)
+        | Endpoint::Chat(_)
+        | Endpoint::Page(_)
         | Endpoint::Operator(_)
         | Endpoint::Webhook
         | Endpoint::Increment

@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::{Value, json};
 use shared::envelope::{EntityId, Millis};
-use shared::http::answer::rfc3339;
 use shared::http::bank::AccountEvent;
 use shared::journal::Entry;
+use shared::moment::rfc3339;
 use shared::replay::{Verdict, Verified};
 use shared::sourced::Snapshot;
 

@@ -1,8 +1,8 @@
 //! Answers as a person reads them.
 
 use shared::http::operator::{
-    DeadLetterAnswer, DeadLetterPage, DeletedAnswer, KeptAnswer, RedriveAllAnswer, RedriveAnswer, ResumeAnswer,
-    StuckAnswer, StuckPage, SweepAnswer,
+    DeadLetterAnswer, DeadLetterPage, DeletedAnswer, KeptAnswer, RedriveAllAnswer, RedriveAnswer, RefillAnswer,
+    ResumeAnswer, StuckAnswer, StuckPage, SweepAnswer,
 };
 
 /// A page of dead letters.
@@ -54,6 +54,13 @@ pub fn all_redriven(all: &RedriveAllAnswer) -> String {
         text += &format!("It stopped at {}, and those behind it wait: {}.\n", stopped.name, stopped.detail);
     }
     text
+}
+
+/// Summaries of conversations that were looked at.
+pub fn refilled(refilled: &RefillAnswer) -> String {
+    let RefillAnswer { looked, refilled } = refilled;
+    let mended = if refilled.is_empty() { "none".to_owned() } else { refilled.join(", ") };
+    format!("{looked} conversations looked at; written anew from the messages: {mended}.\n")
 }
 
 /// A dead letter that was deleted.

@@ -85,6 +85,9 @@ async fn a_write_reaches_the_function_and_so_does_the_wake_it_sends() {
     let drain = &written["DrainFunction"];
     assert_eq!(drain["AWS_ENDPOINT_URL_DYNAMODB"], format!("http://127.0.0.1:{}", options.port));
     assert_eq!(drain["WAKE_QUEUE_URL"], sqs::queue_url(&queue));
+    // Nobody signs where SAM is local.
+    assert_eq!(drain["USERS"], "open");
+    assert!(drain["TICKET_KEY"].as_str().unwrap().len() >= shared::limits::TICKET_KEY_BYTES);
     assert_eq!(written["IngestFunction"], *drain);
     assert_eq!(written["StatusFunction"], *drain);
 }

@@ -2,12 +2,16 @@
 #![cfg(test)]
 #![cfg(unix)]
 
+mod chatter;
 mod database;
 mod gate;
 mod increment;
+mod issuer;
 mod ring;
 mod server;
 
+mod access;
+mod chat;
 mod demo;
 mod hang_up;
 mod journal;
@@ -16,5 +20,6 @@ mod metrics;
 mod operator;
 mod queue;
 mod restart;
+mod sockets;
 mod transfers;
 mod two_servers;

@@ -46,6 +46,11 @@ impl Server {
         &self.url
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Its host and port.
     pub fn address(&self) -> String {
         self.url.strip_prefix("http://").unwrap().to_owned()

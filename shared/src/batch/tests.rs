@@ -13,6 +13,7 @@ use crate::mailbox::image::Mailbox;
 use crate::outbox::Outgoing;
 use crate::outcome::Outcome;
 use crate::receipt::{Receipt, Receipts};
+use crate::records::Records;
 use crate::registry::Kind;
 use crate::sourced::{Decision, EventSourced, Snapshot};
 use crate::store::Put;
@@ -111,7 +112,8 @@ fn keep(events: Vec<usize>, records: Vec<usize>) -> Batch {
     let image =
         Mailbox { queue: vec![Envelope { body, ..envelope(1, &Make::default()) }], ..Mailbox::blank("journaled/one") };
     let (kind, receipts) = (Kind::of::<Journaled>(), Receipts::new());
-    run(Input { image: &image, kind: &kind, receipts: &receipts, now: NOW }, usize::MAX).unwrap()
+    run(Input { image: &image, kind: &kind, receipts: &receipts, records: &Records::default(), now: NOW }, usize::MAX)
+        .unwrap()
 }
 
 fn text(bytes: usize) -> String {
@@ -143,7 +145,7 @@ fn outgoing(sequence: u64) -> Outgoing {
 /// Runs everything in the queue.
 fn run_all(image: &Mailbox, receipts: &Receipts) -> Batch {
     let kind = Kind::of::<Sizes>();
-    run(Input { image, kind: &kind, receipts, now: NOW }, usize::MAX).unwrap()
+    run(Input { image, kind: &kind, receipts, records: &Records::default(), now: NOW }, usize::MAX).unwrap()
 }
 
 /// Runs envelopes that make these.
@@ -309,7 +311,7 @@ fn repetition() -> (Mailbox, Receipts, EventId) {
 fn what_repeats_a_key_is_answered_and_never_parked() {
     let (image, receipts, event) = repetition();
     let kind = Kind::of::<Sizes>();
-    let input = Input { image: &image, kind: &kind, receipts: &receipts, now: NOW };
+    let input = Input { image: &image, kind: &kind, receipts: &receipts, records: &Records::default(), now: NOW };
     assert!(repeats(input));
     for batch in [run(input, 1).unwrap(), park(input, "it was told to")] {
         assert_eq!((batch.taken, batch.puts.len(), batch.state), (1, 0, None));
@@ -325,7 +327,10 @@ fn what_is_parked_leaves_its_letter_its_receipt_and_the_answer() {
     let image = mailbox(vec![keyed(7, "k", NOW)]);
     let kind = Kind::of::<Sizes>();
     let receipts = Receipts::new();
-    let batch = park(Input { image: &image, kind: &kind, receipts: &receipts, now: NOW }, "it was told to");
+    let batch = park(
+        Input { image: &image, kind: &kind, receipts: &receipts, records: &Records::default(), now: NOW },
+        "it was told to",
+    );
     let keys: Vec<&str> = batch.puts.iter().map(|Put { key, .. }| key.sk.as_str()).collect();
     assert_eq!((batch.taken, keys.as_slice()), (1, &["dead#00000000000000000001", "receipt#c0/k"][..]));
     let [recent] = batch.recent.as_slice() else { panic!("{:?}", batch.recent) };

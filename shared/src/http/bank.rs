@@ -5,9 +5,9 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::actors::account::{Balance, TransferId};
-use crate::http::answer::rfc3339;
 use crate::http::problem::Problem;
 use crate::journal::Entry;
+use crate::moment::rfc3339;
 use crate::registry::Unreadable;
 use crate::replay::{ReplayError, Verdict};
 use crate::transfers::{Progress, Tracked};

@@ -1,110 +1,167 @@
-//! Who may use the operator routes. It is asked by the handlers themselves, so that no way to them is forgotten: an API
-//! also hands a function what none of its routes takes, and hands that on unsigned when it is open to everyone.
+//! Who may speak. It is asked by the handlers themselves, so that no way to them is forgotten: an API also hands a
+//! function what none of its routes takes, and hands that on unsigned when it is open to everyone.
 
-use std::fmt;
+pub mod operators;
+pub mod origins;
+pub mod signatures;
+pub mod tickets;
 
-use subtle::ConstantTimeEq;
+use http::HeaderMap;
 
-use crate::envelope::Malformed;
+use crate::envelope::{EntityId, Malformed, Millis};
 use crate::http::problem::Problem;
+use crate::http::routes::{Chatting, Endpoint, Function, Params, Route};
 
-/// The shortest token, in bytes.
-const TOKEN_BYTES: usize = 16;
-/// The longest token, in bytes.
-const TOKEN_BYTES_MOST: usize = 512;
+use operators::{Operators, Token};
+use origins::{Origin, Origins, Page};
+use tickets::Tickets;
 
-/// How operators are told from others.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Guard {
-    /// The API has checked a signature (AWS_IAM), and says whose it was.
-    Iam,
-    /// They know a token.
-    Token(Token),
+/// The kind of entity that a user is.
+pub const USER: &str = "user";
+
+/// How users are told from one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Users {
+    /// Not at all: whoever asks is who they say, and may do everything but what operators do.
+    Open,
+    /// Their token was verified, and says who they are; they reach only their own data.
+    Verified,
 }
 
-/// A token that operators send as `Authorization: Bearer`. It is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Token(String);
-
-impl Token {
-    /// Checks the length and the alphabet.
+impl Users {
+    /// What the environment of a function says. Nothing else opens it.
     ///
     /// # Errors
-    /// When it is too short to be a secret, or could not be sent in a header.
+    /// When it is neither word.
     pub fn new(text: &str) -> Result<Self, Malformed> {
-        if !(TOKEN_BYTES..=TOKEN_BYTES_MOST).contains(&text.len()) || !text.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(Malformed(format!(
-                "an operator token is {TOKEN_BYTES} to {TOKEN_BYTES_MOST} visible ASCII characters without spaces"
-            )));
+        match text {
+            "open" => Ok(Self::Open),
+            "verified" => Ok(Self::Verified),
+            other => Err(Malformed(format!("USERS is `{other}`; it is `open` or `verified`"))),
         }
-        Ok(Self(text.to_owned()))
-    }
-
-    /// Compares in a time that does not depend on where the two differ.
-    fn is(&self, given: &[u8]) -> bool {
-        self.0.as_bytes().ct_eq(given).into()
     }
 }
 
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token")
-    }
+/// Who may speak, and how it is told.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    /// How operators are told from others.
+    pub operators: Operators,
+    /// How users are told from one another.
+    pub users: Users,
+    /// Whose pages may speak.
+    pub origins: Origins,
+    /// What opens sockets; none where there is no key.
+    pub tickets: Option<Tickets>,
+    /// Where sockets are opened, which a page is told; none where it is `/ws` of the same host.
+    pub socket_url: Option<String>,
+}
+
+/// What others have verified of a request, before it came here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Verified<'a> {
+    /// Whose signature the API has checked (AWS_IAM).
+    pub signer: Option<&'a str>,
+    /// Whose token the API has verified: its claim `sub`.
+    pub user: Option<&'a str>,
+    /// The domain by which the API was called.
+    pub domain: Option<&'a str>,
+}
+
+/// Who opens a socket, and what for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Connecting<'a> {
+    /// The page that it comes from.
+    pub page: Page<'a>,
+    /// Who they say they are.
+    pub user_id: Option<&'a str>,
+    /// What shows who they are.
+    pub ticket: Option<&'a str>,
 }
 
 impl Guard {
-    /// Admits an operator: `signer` is whose signature the API has checked, `authorization` what the request says.
+    /// The guard of a function behind API Gateway, as its environment says: `users` is `open` or `verified`, `allowed`
+    /// a list of origins with commas, `ticket_key` what signs tickets, for the function that does.
     ///
     /// # Errors
-    /// The problem to answer with.
-    pub fn admit(&self, signer: Option<&str>, authorization: Option<&[u8]>) -> Result<(), Problem> {
-        match self {
-            Self::Iam => match signer {
-                Some(_) => Ok(()),
-                None => Err(Problem::unsigned()),
+    /// When one of these is not what it should be.
+    pub fn gateway(users: &str, allowed: &str, ticket_key: Option<&str>) -> Result<Self, Malformed> {
+        Ok(Self {
+            operators: Operators::Iam,
+            users: Users::new(users)?,
+            origins: Origins::gateway(Origin::list(allowed)?),
+            tickets: ticket_key.map(|key| Tickets::new(key.as_bytes())).transpose()?,
+            socket_url: None,
+        })
+    }
+
+    /// The guard of a server that is called without anything between, and whose operators know a token.
+    #[must_use]
+    pub fn direct(token: Token, users: Users, allowed: Vec<Origin>, tickets: Tickets) -> Self {
+        let (operators, origins) = (Operators::Token(token), Origins::direct(allowed));
+        Self { operators, users, origins, tickets: Some(tickets), socket_url: None }
+    }
+
+    /// Admits a request to a route, or not. It is asked before anything else is done.
+    ///
+    /// # Errors
+    /// The problem to answer with. Nothing was done.
+    pub fn check(
+        &self,
+        headers: &HeaderMap,
+        verified: Verified<'_>,
+        route: &Route,
+        params: &Params,
+    ) -> Result<(), Problem> {
+        let own = verified.domain.map(|domain| format!("https://{domain}"));
+        let page = Page { own: own.as_deref(), ..Page::of(headers) };
+        self.origins.host(&page)?;
+        // The function that only reads has nothing that a foreign page could do.
+        if route.function == Function::Ingest {
+            self.origins.admit(&page)?;
+        }
+        let operator = || {
+            let authorization = headers.get(http::header::AUTHORIZATION).map(|value| value.as_bytes());
+            self.operators.admit(verified.signer, authorization)
+        };
+        match (route.endpoint, self.users) {
+            (Endpoint::Page(_) | Endpoint::Health | Endpoint::OpenApi, _) => Ok(()),
+            (Endpoint::Operator(_), _) => operator(),
+            (_, Users::Open) => Ok(()),
+            (Endpoint::Chat(_), Users::Verified) if operator().is_ok() => Ok(()),
+            (Endpoint::Chat(chatting), Users::Verified) => match verified.user {
+                None => Err(Problem::unauthenticated()),
+                Some(_) if chatting == Chatting::Online => Ok(()),
+                Some(user) if user == params.get("id") => Ok(()),
+                Some(user) => Err(Problem::another_user(user)),
             },
-            Self::Token(token) => match authorization.and_then(bearer) {
-                Some(given) if token.is(given) => Ok(()),
-                Some(_) => Err(Problem::unauthorized("the operator token is wrong")),
-                None => Err(Problem::unauthorized("operators send their token as `Authorization: Bearer TOKEN`")),
-            },
+            (_, Users::Verified) => operator(),
         }
     }
-}
 
-/// What follows the scheme, whose name may be written in any case (RFC 9110).
-fn bearer(authorization: &[u8]) -> Option<&[u8]> {
-    let (scheme, token) = authorization.split_at_checked("bearer ".len())?;
-    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
+    /// Admits whoever opens a socket, and says who it is.
+    ///
+    /// # Errors
+    /// The problem that says why not.
+    pub fn connect(&self, connecting: &Connecting<'_>, now: Millis) -> Result<EntityId, Problem> {
+        self.origins.host(&connecting.page)?;
+        self.origins.admit(&connecting.page)?;
+        // A ticket is worth the same where none is asked for: a page need not know how users are told.
+        match (connecting.ticket, self.users, connecting.user_id) {
+            (Some(ticket), _, _) => {
+                let tickets = self.tickets.as_ref().ok_or_else(Problem::no_tickets)?;
+                tickets.verify(ticket, now).map_err(|error| Problem::ticket(&error.to_string()))
+            }
+            (None, Users::Open, Some(user)) => Ok(EntityId::new(USER, user)?),
+            (None, Users::Open, None) => {
+                Err(Problem::ticket("the socket does not say whose it is: /ws?user_id=alice, or /ws?ticket=…"))
+            }
+            (None, Users::Verified, _) => Err(Problem::ticket(
+                "the socket has no ticket; get one with POST /users/{id}/tickets, and open it with ?ticket=…",
+            )),
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_token_is_needed_whole() {
-        let guard = Guard::Token(Token::new("0123456789abcdef").unwrap());
-        assert!(guard.admit(None, Some(b"Bearer 0123456789abcdef")).is_ok());
-        assert!(guard.admit(None, Some(b"bearer  0123456789abcdef")).is_ok());
-        for wrong in ["", "Bearer", "Bearer ", "Bearer 0123456789abcde", "Bearer 0123456789abcdeg", "0123456789abcdef"]
-        {
-            assert!(guard.admit(None, Some(wrong.as_bytes())).is_err(), "{wrong}");
-        }
-        assert!(guard.admit(Some("arn:aws:iam::1:user/a"), None).is_err(), "a signature is for another guard");
-    }
-
-    #[test]
-    fn under_iam_a_signature_is_needed_and_no_token_helps() {
-        assert!(Guard::Iam.admit(Some("arn:aws:iam::1:user/a"), None).is_ok());
-        assert!(Guard::Iam.admit(None, Some(b"Bearer 0123456789abcdef")).is_err());
-    }
-
-    #[test]
-    fn a_token_is_long_enough_and_never_shown() {
-        for wrong in ["", "short", "0123456789 abcdef", "0123456789abcde\n"] {
-            assert!(Token::new(wrong).is_err(), "{wrong}");
-        }
-        assert_eq!(format!("{:?}", Token::new("0123456789abcdef").unwrap()), "Token");
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod bank;
+pub mod chat;
 pub mod guard;
 pub mod openapi;
 pub mod operator;

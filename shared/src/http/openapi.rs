@@ -13,18 +13,23 @@ use utoipa::openapi::{
     ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathsBuilder, Ref, RefOr, Required, Schema,
 };
 
+use crate::actors::user::frame::Shown;
 use crate::http::answer::{
-    CounterAnswer, EntityAnswer, EntityPage, HealthAnswer, ReceiptAnswer, UserAnswer, UserPage, WebhookAnswer,
+    CounterAnswer, EntityAnswer, EntityPage, HealthAnswer, ReceiptAnswer, TicketAnswer, UserAnswer, UserPage,
+    WebhookAnswer,
 };
 use crate::http::bank::{
     AccountAnswer, AccountEvents, AmountBody, OpenBody, TransferAnswer, TransferBody, VerifyAnswer,
+};
+use crate::http::chat::{
+    ConversationPage, HistoryPage, LogPart, OnlinePage, PageConfig, PresenceAnswer, ReadAnswer, ReadBody, SendBody,
 };
 use crate::http::operator::{
     DeadLetterAnswer, DeadLetterPage, DeletedAnswer, RedriveAllAnswer, RedriveAnswer, ResumeAnswer, StuckPage,
     SweepAnswer,
 };
 use crate::http::problem;
-use crate::http::routes::{Banking, Endpoint, Function, ROUTES, Route, Task};
+use crate::http::routes::{Banking, Chatting, Endpoint, Function, Page, ROUTES, Route, Task};
 use crate::limits;
 
 /// A problem as RFC 9457 has it.
@@ -83,6 +88,8 @@ enum HeadBody {
 
 /// The name of the scheme that operator routes ask for. Deployed, they ask for AWS_IAM signatures, like other routes.
 const OPERATORS: &str = "operator-token";
+/// The name of the scheme that users' routes ask for, unless the deployment is open to everyone.
+const USERS: &str = "user-token";
 
 /// The document.
 #[must_use]
@@ -117,6 +124,17 @@ fn components() -> ComponentsBuilder {
     add::<EntityAnswer>(&mut schemas);
     add::<EntityPage>(&mut schemas);
     add::<HealthAnswer>(&mut schemas);
+    add::<TicketAnswer>(&mut schemas);
+    add::<PageConfig>(&mut schemas);
+    add::<Shown>(&mut schemas);
+    add::<ConversationPage>(&mut schemas);
+    add::<HistoryPage>(&mut schemas);
+    add::<LogPart>(&mut schemas);
+    add::<PresenceAnswer>(&mut schemas);
+    add::<OnlinePage>(&mut schemas);
+    add::<ReadAnswer>(&mut schemas);
+    add::<SendBody>(&mut schemas);
+    add::<ReadBody>(&mut schemas);
     add::<AccountAnswer>(&mut schemas);
     add::<AccountEvents>(&mut schemas);
     add::<VerifyAnswer>(&mut schemas);
@@ -137,7 +155,8 @@ fn components() -> ComponentsBuilder {
     add::<IncrementBody>(&mut schemas);
     add::<WebhookBody>(&mut schemas);
     let token = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
-    ComponentsBuilder::new().schemas_from_iter(schemas).security_scheme(OPERATORS, token)
+    let jwt = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build());
+    ComponentsBuilder::new().schemas_from_iter(schemas).security_scheme(OPERATORS, token).security_scheme(USERS, jwt)
 }
 
 fn operation(route: &Route) -> Operation {
@@ -156,17 +175,32 @@ fn operation(route: &Route) -> Operation {
     if let Endpoint::Operator(_) = route.endpoint {
         operation = operation.security(SecurityRequirement::new(OPERATORS, Vec::<String>::new()));
     }
+    if let Endpoint::Chat(_) = route.endpoint {
+        operation = operation
+            .security(SecurityRequirement::default())
+            .security(SecurityRequirement::new(USERS, Vec::<String>::new()));
+    }
     if let Some(body) = body(route) {
         operation = operation.request_body(Some(body));
     }
-    if route.function == Function::Ingest && !matches!(route.endpoint, Endpoint::Operator(_)) {
+    let posts = !matches!(route.endpoint, Endpoint::Operator(_) | Endpoint::Chat(Chatting::Ticket));
+    if route.function == Function::Ingest && posts {
         let text = json!({"type": "string"});
         operation = operation
             .parameter(parameter("Idempotency-Key", ParameterIn::Header, Required::False, &text))
             .parameter(parameter("Prefer", ParameterIn::Header, Required::False, &text))
             .response("202", response("Stored, not yet processed", "application/json", Some(accepted(route))));
     }
-    operation.response("200", response("Done", "application/json", success(route))).build()
+    operation.response("200", response("Done", media(route), success(route))).build()
+}
+
+fn media(route: &Route) -> &'static str {
+    match route.endpoint {
+        Endpoint::Page(Page::Index) => "text/html",
+        Endpoint::Page(Page::Script) => "text/javascript",
+        Endpoint::Page(Page::Style) => "text/css",
+        _ => "application/json",
+    }
 }
 
 fn query(route: &Route) -> Vec<(&'static str, Value)> {
@@ -181,6 +215,10 @@ fn query(route: &Route) -> Vec<(&'static str, Value)> {
         Endpoint::List | Endpoint::Operator(Task::Letters) => vec![("limit", limit), ("cursor", text())],
         Endpoint::Bank(Banking::Account) => vec![("version", number()), ("at", time)],
         Endpoint::Bank(Banking::Events) => vec![("from", number()), ("limit", events)],
+        Endpoint::Chat(Chatting::Conversations) => vec![("limit", limit), ("cursor", text())],
+        Endpoint::Chat(Chatting::History) => vec![("before", number()), ("limit", limit)],
+        Endpoint::Chat(Chatting::Log) => vec![("since", number()), ("limit", limit)],
+        Endpoint::Chat(Chatting::Online) => vec![("online", text()), ("limit", limit), ("cursor", text())],
         Endpoint::Operator(Task::RedriveAll) => vec![("limit", limit)],
         Endpoint::Operator(Task::Stuck) => vec![("kind", text()), ("limit", limit), ("cursor", text())],
         Endpoint::Operator(Task::Sweep) => vec![("kind", text()), ("cursor", text())],
@@ -197,6 +235,8 @@ fn body(route: &Route) -> Option<RequestBody> {
         (_, Endpoint::Bank(Banking::Open)) => (reference::<OpenBody>(), Required::True),
         (_, Endpoint::Bank(Banking::Deposit | Banking::Withdraw)) => (reference::<AmountBody>(), Required::True),
         (_, Endpoint::Bank(Banking::Transfer)) => (reference::<TransferBody>(), Required::True),
+        (_, Endpoint::Chat(Chatting::Send)) => (reference::<SendBody>(), Required::True),
+        (_, Endpoint::Chat(Chatting::Read)) => (reference::<ReadBody>(), Required::False),
         (_, Endpoint::Operator(Task::Resume)) => (reference::<ResumeBody>(), Required::False),
         (_, Endpoint::Post) => (inline(&json!({"oneOf": [event, array]})), Required::True),
         _ => return None,
@@ -218,6 +258,9 @@ fn success(route: &Route) -> Option<RefOr<Schema>> {
         Endpoint::OpenApi => inline(&json!({"type": "object"})),
         Endpoint::Bank(banking) => banked(banking),
         Endpoint::Operator(task) => operated(task),
+        Endpoint::Chat(chatting) => chatted(chatting),
+        Endpoint::Page(Page::Config) => reference::<PageConfig>(),
+        Endpoint::Page(_) => inline(&json!({"type": "string"})),
     })
 }
 
@@ -227,6 +270,19 @@ fn banked(banking: Banking) -> RefOr<Schema> {
         Banking::Events => reference::<AccountEvents>(),
         Banking::Verify => reference::<VerifyAnswer>(),
         Banking::Transfer | Banking::Tracked => reference::<TransferAnswer>(),
+    }
+}
+
+fn chatted(chatting: Chatting) -> RefOr<Schema> {
+    match chatting {
+        Chatting::Conversations => reference::<ConversationPage>(),
+        Chatting::History => reference::<HistoryPage>(),
+        Chatting::Log => reference::<LogPart>(),
+        Chatting::Presence => reference::<PresenceAnswer>(),
+        Chatting::Online => reference::<OnlinePage>(),
+        Chatting::Send => reference::<Shown>(),
+        Chatting::Read => reference::<ReadAnswer>(),
+        Chatting::Ticket => reference::<TicketAnswer>(),
     }
 }
 
@@ -288,6 +344,6 @@ mod tests {
             let name = piece.split('"').next().unwrap();
             assert!(document["components"]["schemas"].get(name).is_some(), "{name}");
         }
-        assert_eq!(document["paths"].as_object().unwrap().len(), 25, "{}", document["paths"]);
+        assert_eq!(document["paths"].as_object().unwrap().len(), 36, "{}", document["paths"]);
     }
 }

@@ -4,11 +4,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::chat::refill::Refilled;
 use crate::client::SubmitError;
 use crate::envelope::EventId;
-use crate::http::answer::{LockAnswer, rfc3339};
+use crate::http::answer::LockAnswer;
 use crate::http::problem::Problem;
 use crate::mailbox::image::Lease;
+use crate::moment::rfc3339;
 use crate::operator::OperatorError;
 use crate::operator::dead_letters::{Content, Letter, LetterId};
 use crate::operator::redrive::{Redriven, RedrivenAll};
@@ -310,6 +312,21 @@ impl SweepAnswer {
             failed: names(swept.failed),
             cursor: swept.next.map(|place| place.cursor()),
         }
+    }
+}
+
+/// What was found of a user's conversations.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RefillAnswer {
+    /// How many were looked at.
+    pub looked: u64,
+    /// With whom the user has those whose summary is written anew.
+    pub refilled: Vec<String>,
+}
+
+impl From<Refilled> for RefillAnswer {
+    fn from(Refilled { looked, refilled }: Refilled) -> Self {
+        Self { looked, refilled }
     }
 }
 

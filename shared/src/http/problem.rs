@@ -92,6 +92,56 @@ impl Problem {
         Self::new("unsigned", 403, "The route is for operators", detail)
     }
 
+    /// The route is for users, and the request does not show whose it is. Nothing was done.
+    #[must_use]
+    pub fn unauthenticated() -> Self {
+        let detail = "the route is for the user whose path it is; send a token as `Authorization: Bearer TOKEN`";
+        let mut problem = Self::new("unauthenticated", 401, "The request does not say whose it is", detail);
+        problem.0.headers.push(("www-authenticate", "Bearer".to_owned()));
+        problem
+    }
+
+    /// The path is another user's. Nothing was done.
+    #[must_use]
+    pub fn another_user(user: &str) -> Self {
+        let user: String = user.chars().take(100).collect();
+        let detail = format!("the token is {user}'s, who reaches only what is below /users/{user}");
+        Self::new("another-user", 403, "The path is another user's", detail)
+    }
+
+    /// A page of somebody else would do something here. Nothing was done.
+    #[must_use]
+    pub fn foreign_origin(whose: &str) -> Self {
+        let detail = format!(
+            "{whose} may not do this; this server's own pages may, those of an allowed origin, and programs that send \
+             no Origin"
+        );
+        Self::new("foreign-origin", 403, "The page is another's", detail)
+    }
+
+    /// The request was sent to a name that is not this server's. Nothing was done.
+    #[must_use]
+    pub fn foreign_host(host: &str) -> Self {
+        let host: String = host.chars().take(100).collect();
+        let detail = format!(
+            "`{host}` is not a name of this server; use localhost or an address and its port, or allow http://{host}"
+        );
+        Self::new("foreign-host", 403, "The request is for another host", detail)
+    }
+
+    /// What a socket is opened with does not show whose it is.
+    #[must_use]
+    pub fn ticket(detail: &str) -> Self {
+        Self::new("no-ticket", 401, "The socket does not show whose it is", detail)
+    }
+
+    /// There is no key that tickets are signed with.
+    #[must_use]
+    pub fn no_tickets() -> Self {
+        let detail = "there is no key that tickets are signed with; the operator sets TICKET_KEY";
+        Self::new("no-tickets", 500, "There are no tickets here", detail)
+    }
+
     /// The path is not one of the API's.
     #[must_use]
     pub fn unknown_path(path: &str) -> Self {
@@ -112,6 +162,12 @@ impl Problem {
         let mut problem = Self::new("wrong-method", 405, "The path does not take this method", detail);
         problem.0.headers.push(("allow", allowed.to_owned()));
         problem
+    }
+
+    /// The socket is not opened.
+    #[must_use]
+    pub fn no_socket(status: u16, detail: impl Into<String>) -> Self {
+        Self::new("no-socket", status, "The socket is not opened", detail)
     }
 
     /// The body or an event in it is too large. Nothing is stored.
@@ -144,18 +200,35 @@ impl Problem {
         self
     }
 
+    /// What is wrong, and what would be right.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
     /// The problem as an answer.
     #[must_use]
     pub fn answer(self) -> Answer {
-        let Members { name, title, status, detail, mut values, headers } = *self.0;
-        // A rejection's own values must not take the place of a problem's members.
-        values.retain(|name, _| !["type", "title", "status", "detail"].contains(&name.as_str()));
-        let body = Body { r#type: format!("urn:leasebox:{name}"), title, status, detail, values };
-        let mut answer = Answer::json(status, &body).header("content-type", MEDIA_TYPE);
+        let (body, headers) = self.split();
+        let mut answer = Answer::json(body.status, &body).header("content-type", MEDIA_TYPE);
         for (name, value) in headers {
             answer = answer.header(name, &value);
         }
         answer
+    }
+
+    /// The problem as a part of something else.
+    #[must_use]
+    pub fn to_json(self) -> Value {
+        // The body consists of what JSON can hold.
+        serde_json::to_value(self.split().0).unwrap_or_default()
+    }
+
+    fn split(self) -> (Body, Vec<(&'static str, String)>) {
+        let Members { name, title, status, detail, mut values, headers } = *self.0;
+        // A rejection's own values must not take the place of a problem's members.
+        values.retain(|name, _| !["type", "title", "status", "detail"].contains(&name.as_str()));
+        (Body { r#type: format!("urn:leasebox:{name}"), title, status, detail, values }, headers)
     }
 }
 

@@ -1,9 +1,9 @@
 //! The parameters of a query: each known, and given once.
 
 use crate::envelope::Millis;
-use crate::http::answer::read_rfc3339;
 use crate::http::problem::Problem;
 use crate::limits;
+use crate::moment::read_rfc3339;
 
 /// The parameters that a request gives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -40,6 +40,10 @@ pub enum Endpoint {
     OpenApi,
     /// What customers of the bank do.
     Bank(Banking),
+    /// What users do who write to one another.
+    Chat(Chatting),
+    /// What a browser shows.
+    Page(Page),
     /// What operators do; nobody else may.
     Operator(Task),
 }
@@ -63,6 +67,40 @@ pub enum Banking {
     Verify,
     /// Read where a transfer stands.
     Tracked,
+}
+
+/// What users do who write to one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chatting {
+    /// List a user's conversations.
+    Conversations,
+    /// Read a conversation, from its end.
+    History,
+    /// Read a user's messages from a number on.
+    Log,
+    /// Whether a user is there.
+    Presence,
+    /// Who is there.
+    Online,
+    /// Send a message.
+    Send,
+    /// Mark a conversation as read.
+    Read,
+    /// Get a ticket that opens a socket.
+    Ticket,
+}
+
+/// What a browser shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Page {
+    /// The page.
+    Index,
+    /// Its program.
+    Script,
+    /// Its look.
+    Style,
+    /// What its program has to know of this deployment.
+    Config,
 }
 
 /// What operators do.
@@ -129,8 +167,23 @@ const fn bank(method: &'static str, path: &'static str, banking: Banking, summar
     route(method, path, function, Endpoint::Bank(banking), summary)
 }
 
+/// What only reads is served by the function that only reads.
+const fn chat(method: &'static str, path: &'static str, chatting: Chatting, summary: &'static str) -> Route {
+    let function = match chatting {
+        Chatting::Conversations | Chatting::History | Chatting::Log | Chatting::Presence | Chatting::Online => {
+            Function::Status
+        }
+        Chatting::Send | Chatting::Read | Chatting::Ticket => Function::Ingest,
+    };
+    route(method, path, function, Endpoint::Chat(chatting), summary)
+}
+
+const fn page(path: &'static str, page: Page, summary: &'static str) -> Route {
+    route("GET", path, Function::Status, Endpoint::Page(page), summary)
+}
+
 /// All routes; anything else is a 404 or a 405, which `status` answers.
-pub const ROUTES: [Route; 27] = [
+pub const ROUTES: [Route; 39] = [
     route("GET", "/webhook", Function::Ingest, Endpoint::Webhook, "Add a delta to a user's counter"),
     route("POST", "/webhook", Function::Ingest, Endpoint::Webhook, "Add a delta to a user's counter"),
     route("POST", "/counter/{id}/increment", Function::Ingest, Endpoint::Increment, "Increment a counter"),
@@ -156,6 +209,23 @@ pub const ROUTES: [Route; 27] = [
     bank("GET", "/accounts/{id}/verify", Banking::Verify, "Compare an account with its journal"),
     bank("POST", "/transfers", Banking::Transfer, "Send money from one account to another"),
     bank("GET", "/transfers/{id}", Banking::Tracked, "Read where a transfer stands"),
+    chat("GET", "/users/{id}/conversations", Chatting::Conversations, "List a user's conversations, newest first"),
+    chat(
+        "GET",
+        "/users/{id}/conversations/{other}/messages",
+        Chatting::History,
+        "Read a conversation's messages, newest first",
+    ),
+    chat("GET", "/users/{id}/messages", Chatting::Log, "Read a user's messages from a number on"),
+    chat("GET", "/users/{id}/presence", Chatting::Presence, "Whether a user is connected"),
+    chat("GET", "/presence", Chatting::Online, "List users who are connected"),
+    chat("POST", "/users/{id}/messages", Chatting::Send, "Send a message"),
+    chat("POST", "/users/{id}/conversations/{other}/read", Chatting::Read, "Mark a conversation as read"),
+    chat("POST", "/users/{id}/tickets", Chatting::Ticket, "Get a ticket that opens a socket"),
+    page("/", Page::Index, "The page"),
+    page("/app.js", Page::Script, "The page's program"),
+    page("/app.css", Page::Style, "The page's look"),
+    page("/app.json", Page::Config, "What the page has to know of this deployment"),
     operator("GET", "/operator/dead-letters/{kind}/{id}", Task::Letters, "List an entity's dead letters"),
     operator("GET", "/operator/dead-letters/{kind}/{id}/{name}", Task::Letter, "Read a dead letter"),
     operator("DELETE", "/operator/dead-letters/{kind}/{id}/{name}", Task::Delete, "Delete a dead letter"),

@@ -123,8 +123,9 @@ pub async fn list<H: Host>(
         .query(crate::store::Query {
             index: Some(table::DIRECTORY),
             consistency: Consistency::Eventual,
-            condition: table::LIST,
+            condition: table::LIST_KIND,
             values: vec![(":kind", S(kind.to_owned()))],
+            order: crate::store::Order::Ascending,
             after: start,
             limit: limit.clamp(1, limits::PAGE_MOST),
         })

@@ -14,7 +14,7 @@ use crate::mailbox::persist;
 use crate::operator::OperatorError;
 use crate::outbox::Outgoing;
 use crate::receipt;
-use crate::store::{Consistency, Delete, Key, Query, Store, StoreError, Written};
+use crate::store::{Consistency, Delete, Key, Order, Query, Store, StoreError, Written};
 use crate::table;
 
 /// Which dead letter of an entity: `event-7` is the one of its seventh event, `effect-7-0` is the first effect of that
@@ -187,6 +187,7 @@ async fn range<H: Host>(
         consistency: Consistency::Strong,
         condition: table::LIST_ITEMS,
         values: vec![(":pk", text(entity.as_str())), (":prefix", text(prefix))],
+        order: Order::Ascending,
         after: start,
         limit,
     };

@@ -11,6 +11,7 @@ pub mod resume;
 pub mod stuck;
 pub mod sweep;
 
+use crate::client::SubmitError;
 use crate::envelope::{EntityId, EventId, Malformed};
 use crate::mailbox::StepError;
 use crate::operator::dead_letters::LetterId;
@@ -72,6 +73,19 @@ pub enum OperatorError {
     /// The store failed, after which the outcome may be unknown, or an item is damaged. To repeat it is safe.
     #[error(transparent)]
     Step(#[from] StepError),
+}
+
+impl From<SubmitError> for OperatorError {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::Full(entity) => Self::Full(entity),
+            SubmitError::Damaged(error) => Self::Step(error),
+            SubmitError::Store(error) => Self::Step(error.into()),
+            SubmitError::Unknown(_) | SubmitError::Abandoned => {
+                Self::Step(StoreError::Unknown(error.to_string()).into())
+            }
+        }
+    }
 }
 
 impl OperatorError {

@@ -8,6 +8,7 @@ use crate::actor::{Actor, Effect, Event, Fault, Rejection};
 use crate::envelope::{EntityId, Envelope, EnvelopeId, Millis};
 use crate::journal::Entry;
 use crate::outcome::Outcome;
+use crate::records::Records;
 use crate::registry::{Kind, Stage, Stored, Unreadable};
 
 const NOW: Millis = Millis(1_790_000_000_000);
@@ -100,7 +101,9 @@ fn envelope(command: &Command) -> Envelope {
 
 /// Says something as the envelope of this number, at this time, and brings what was written to the journal.
 fn say(stage: &mut dyn Stage, text: &str, sequence: u64, now: Millis) -> (Outcome, Vec<Effect>, Vec<Entry>) {
-    let ran = stage.run(&entity(), sequence, &envelope(&Command::Say { text: text.to_owned() }), now).unwrap();
+    let ran = stage
+        .run(&entity(), sequence, &envelope(&Command::Say { text: text.to_owned() }), (now, &Records::default()))
+        .unwrap();
     (ran.outcome, ran.effects, ran.journal)
 }
 
@@ -130,7 +133,7 @@ fn a_refusal_or_a_fault_leaves_no_trace() {
     assert_eq!((effects.len(), journal.len()), (0, 0));
     // Half of what a command says is not said.
     let impossible = envelope(&Command::Say { text: "quite impossible".to_owned() });
-    assert!(stage.run(&entity(), 3, &impossible, NOW.plus(2)).is_err());
+    assert!(stage.run(&entity(), 3, &impossible, (NOW.plus(2), &Records::default())).is_err());
     assert_eq!(snapshot(&*stage), before);
 }
 
@@ -141,7 +144,7 @@ fn what_is_refused_whatever_the_state_is_is_refused_before_it_is_posted_and_befo
     let parsed = kind.parse(&entity(), &json!({"type": "forbidden"})).unwrap();
     assert_eq!(parsed.refused.unwrap().detail, "not by a");
     assert!(!parsed.admitted);
-    let ran = stage().run(&entity(), 1, &envelope(&Command::Forbidden), NOW).unwrap();
+    let ran = stage().run(&entity(), 1, &envelope(&Command::Forbidden), (NOW, &Records::default())).unwrap();
     assert!(matches!(ran.outcome, Outcome::Rejected(rejection) if rejection.reason == "forbidden"));
     let said = kind.parse(&entity(), &json!({"type": "say", "text": "x"})).unwrap();
     assert_eq!((said.admitted, said.refused), (true, None));

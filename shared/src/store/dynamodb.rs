@@ -27,7 +27,7 @@ use serde_dynamo::Item;
 
 use crate::metrics;
 use crate::store::{
-    Consistency, Consumed, Delete, Key, Page, Query, Store, StoreError, Transaction, Update, Values, Written,
+    Consistency, Consumed, Delete, Key, Order, Page, Query, Store, StoreError, Transaction, Update, Values, Written,
 };
 use crate::table;
 
@@ -207,7 +207,7 @@ impl Store for DynamoDb {
     }
 
     async fn query(&self, query: Query) -> Result<Page, StoreError> {
-        // The table is queried by `pk`, the directory by `kind`, and either is the first value.
+        // The table is queried by `pk`, an index by a name that begins with the kind, and either is the first value.
         let partition = match query.values.first() {
             Some((_, serde_dynamo::AttributeValue::S(partition))) => partition.clone(),
             _ => String::new(),
@@ -221,6 +221,7 @@ impl Store for DynamoDb {
             .set_expression_attribute_names(Some(table::aliases(&[query.condition])))
             .set_expression_attribute_values(Some(values(query.values)))
             .key_condition_expression(query.condition)
+            .scan_index_forward(query.order == Order::Ascending)
             .set_exclusive_start_key(query.after.map(HashMap::from))
             .limit(i32::try_from(query.limit).unwrap_or(i32::MAX))
             .return_consumed_capacity(ReturnConsumedCapacity::Total)

@@ -2,12 +2,14 @@
 //! lost, repeated or reordered stays unseen. One kind for each poison policy; [`crate::journaled`] is one more.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::actor::{Actor, Event, Fault, Poison, Rejection, Turn};
 use shared::envelope::EntityId;
+use shared::records::{Lookup, Records};
 use shared::registry::{Kind, Registry};
 
 use crate::journaled::Journaled;
@@ -54,6 +56,16 @@ impl Policy for Blocks {
 pub struct State {
     /// The tokens of the commands.
     pub entries: Vec<u64>,
+    /// The token that each side record keeps: what a command that writes one finds there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, u64>,
+}
+
+/// A side record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filed {
+    /// The token of the last command that wrote it.
+    pub token: u64,
 }
 
 /// How a command ends.
@@ -157,6 +169,9 @@ pub fn was_dying() -> bool {
     DYING.replace(false)
 }
 
+/// Between these are the names of all side records.
+const FILES: (&str, &str) = ("!", "~");
+
 /// What a panicking command says, so that a real panic can be told from it.
 pub const PANIC: &str = "the simulation wanted a panic";
 
@@ -170,11 +185,17 @@ impl<P: Policy> Actor for Log<P> {
     fn handle(state: &State, event: &Event<'_, Command>) -> Result<Turn<Self>, Fault> {
         let Command::Add(add) = &event.command;
         match add.manner {
-            Manner::Applied => applied(state, add),
+            Manner::Applied => applied(state, event.records, add),
             Manner::Idle => Ok(Turn::reply(state.clone(), Reply { place: None })),
             Manner::Faulty => Err(Fault::new("the simulation wanted a fault")),
             Manner::Refused | Manner::Panicking | Manner::Deadly => refuse(add.manner).map(Turn::reject),
         }
+    }
+
+    fn lookups(event: &Event<'_, Command>) -> Vec<Lookup> {
+        let Command::Add(add) = &event.command;
+        let lookups = |name: &String| vec![Lookup::Named(name.clone()), every_file()];
+        add.file.as_ref().map(lookups).unwrap_or_default()
     }
 }
 
@@ -197,8 +218,27 @@ pub fn refuse(manner: Manner) -> Result<Rejection, Fault> {
     }
 }
 
-fn applied<P: Policy>(state: &State, add: &Add) -> Result<Turn<Log<P>>, Fault> {
+fn every_file() -> Lookup {
+    Lookup::Last { from: FILES.0.to_owned(), to: FILES.1.to_owned() }
+}
+
+/// The records that were looked up are those that the state knows of: neither an older one nor one that is too new.
+fn found(state: &State, records: &Records, name: &str) -> Result<(), Fault> {
+    let named = records.named::<Filed>(name)?.map(|filed| filed.token);
+    let last = records.last::<Filed>(FILES.0, FILES.1)?.map(|filed| filed.token);
+    let expected = (state.files.get(name).copied(), state.files.values().next_back().copied());
+    if (named, last) != expected {
+        return Err(Fault::new(format!("{name} has {named:?} and the last file {last:?}, expected {expected:?}")));
+    }
+    Ok(())
+}
+
+fn applied<P: Policy>(state: &State, records: &Records, add: &Add) -> Result<Turn<Log<P>>, Fault> {
     let mut state = state.clone();
+    if let Some(name) = &add.file {
+        found(&state, records, name)?;
+        state.files.insert(name.clone(), add.token);
+    }
     state.entries.push(add.token);
     let place = Some(state.entries.len() as u64);
     let mut turn = Turn::reply(state, Reply { place });
@@ -206,7 +246,7 @@ fn applied<P: Policy>(state: &State, add: &Add) -> Result<Turn<Log<P>>, Fault> {
         turn = turn.post::<Log<Parks>>(&to, &told)?;
     }
     if let Some(name) = &add.file {
-        turn = turn.record(name, &json!({"token": add.token}), None)?;
+        turn = turn.record(name, &Filed { token: add.token }, None)?;
     }
     if add.push {
         turn = turn.push("everybody", &json!(add.token));

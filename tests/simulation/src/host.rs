@@ -6,6 +6,7 @@ use std::time::Duration;
 use shared::envelope::Millis;
 use shared::host::Host;
 use shared::limits::Settings;
+use shared::push::Pushed;
 use shared::registry::Registry;
 use shared::waiting::Waiting;
 use shared::wake::{Wake, WakeError, Wakes};
@@ -77,10 +78,12 @@ impl Host for SimHost {
         &self.waiting
     }
 
-    async fn push(&self, _connection: &str, message: &str) {
-        if !is_dying() {
-            self.world.oracle(|oracle| oracle.pushed(message));
+    async fn push(&self, _connection: &str, message: &str) -> Pushed {
+        if is_dying() {
+            return Pushed::Unknown;
         }
+        self.world.oracle(|oracle| oracle.pushed(message));
+        Pushed::Arrived
     }
 }
 

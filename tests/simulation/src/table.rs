@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_dynamo::{AttributeValue, Item};
 use shared::limits::ITEM_BYTES;
-use shared::store::{Consumed, Delete, Key, Page, Put, Query, Transaction, Update};
+use shared::store::{Consumed, Delete, Key, Order, Page, Put, Query, Transaction, Update};
 use shared::table::{self, value_bytes};
 
 use crate::expression::condition::read as read_condition;
@@ -196,8 +196,17 @@ impl Table {
         }
         let asked = |key: &Key| key.pk == pk && to.map_or_else(|| key.sk.starts_with(from), |to| *key.sk <= *to);
         let after = request.after.as_ref().and_then(|key| key.get("sk").cloned());
-        let behind = |key: &Key| !matches!(&after, Some(AttributeValue::S(after)) if key.sk <= *after);
-        let there = self.from(Key::new(pk, from)).take_while(|(key, _)| asked(key)).filter(|(key, _)| behind(key));
+        let descending = request.order == Order::Descending;
+        let behind = |key: &Key| match &after {
+            Some(AttributeValue::S(after)) if descending => key.sk < *after,
+            Some(AttributeValue::S(after)) => key.sk > *after,
+            _ => true,
+        };
+        let mut there: Vec<_> = self.from(Key::new(pk, from)).take_while(|(key, _)| asked(key)).collect();
+        if descending {
+            there.reverse();
+        }
+        let there = there.into_iter().filter(|(key, _)| behind(key));
         let mut room = PAGE_BYTES;
         // The first item that goes over the page's end is still on it.
         let on_page = there.take_while(|(_, attributes)| {

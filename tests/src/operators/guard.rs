@@ -1,13 +1,12 @@
 //! Nobody but an operator gets at the operator routes, whatever way the request takes.
 
 use serde_json::json;
-use shared::http::guard::Guard;
 use shared::http::routes::{Endpoint, Function, ROUTES};
 
 use crate::ledger::{ledger, write};
 use crate::operators::worlds;
 use crate::problems::problem;
-use crate::world::{Reply, World};
+use crate::world::{Reply, World, deployed};
 
 /// The operator routes, each as a request that would do something.
 fn requests() -> Vec<(&'static str, String, Function)> {
@@ -61,8 +60,8 @@ fn event(method: &str, path: &str, authorizer: &serde_json::Value) -> String {
 async fn invoke(world: &World, function: Function, event: &str) -> Reply {
     let request = lambda_http::request::from_str(event).unwrap();
     let response = match function {
-        Function::Ingest => ingest::handle(&world.client, &Guard::Iam, request, world.deadline()).await,
-        Function::Status => status::handle(&world.host, &Guard::Iam, request).await,
+        Function::Ingest => ingest::handle(&world.client, &deployed(), request, world.deadline()).await,
+        Function::Status => status::handle(&world.host, &deployed(), request).await,
     };
     let (parts, body) = response.into_parts();
     let body = serde_json::from_slice(&body).unwrap_or_default();

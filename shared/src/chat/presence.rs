@@ -1,0 +1,70 @@
+//! Who is online.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::actors::user::{KIND, ONLINE_LISTS, Presence};
+use crate::chat;
+use crate::envelope::{Malformed, Millis};
+use crate::host::Host;
+use crate::mailbox::StepError;
+use crate::store::Order;
+
+/// Where a page begins: in which of the lists, and after whom.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cursor {
+    list: u64,
+    after: String,
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}~{}", self.list, self.after)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let wrong = || Malformed("this is no cursor that a page of presences has given".to_owned());
+        let (list, after) = text.split_once('~').ok_or_else(wrong)?;
+        let list = list.parse().ok().filter(|list| *list < ONLINE_LISTS).ok_or_else(wrong)?;
+        if !after.is_empty() {
+            chat::user(after)?;
+        }
+        Ok(Self { list, after: after.to_owned() })
+    }
+}
+
+/// One page of those who are online, and where the next one begins. Whoever comes or goes meanwhile may be missing or
+/// still there; whoever's connections have expired is not.
+///
+/// # Errors
+/// When the store fails.
+pub async fn online<H: Host>(
+    host: &H,
+    cursor: &Cursor,
+    limit: usize,
+    deadline: Millis,
+) -> Result<(Vec<Presence>, Option<Cursor>), StepError> {
+    let Cursor { mut list, mut after } = cursor.clone();
+    let mut items = Vec::new();
+    while list < ONLINE_LISTS && items.len() < limit {
+        let wanted = limit - items.len();
+        // `!` comes before every character of a name, `~` behind most: names that begin alike are different ranks.
+        let from = if after.is_empty() { "!".to_owned() } else { format!("{after}!") };
+        let name = format!("{KIND}/#online/{list}");
+        let page = chat::listed(host, &name, (&from, "\u{7f}"), (Order::Ascending, wanted), deadline).await?;
+        match page.last() {
+            Some((rank, _)) if page.len() == wanted => after.clone_from(rank),
+            // Pages end early at 1 MB, which a list of names does not reach.
+            _ => (list, after) = (list + 1, String::new()),
+        }
+        let now = host.now();
+        // What cannot be read is not shown; the user's own mailbox knows better.
+        let presences = page.into_iter().filter_map(|(_, stored)| stored.read::<Presence>().ok());
+        items.extend(presences.filter(|presence| presence.until > now));
+    }
+    Ok((items, (list < ONLINE_LISTS).then_some(Cursor { list, after })))
+}

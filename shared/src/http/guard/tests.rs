@@ -1,0 +1,156 @@
+//! Every route, by every kind of caller.
+
+use http::HeaderMap;
+
+use super::*;
+use crate::http::routes::{Found, ROUTES, find};
+
+const TOKEN: &str = "0123456789abcdef";
+const NOW: Millis = Millis(1_800_000_000_000);
+
+fn guard(users: Users) -> Guard {
+    let tickets = Tickets::new(&[7; 32]).unwrap();
+    Guard::direct(Token::new(TOKEN).unwrap(), users, Vec::new(), tickets)
+}
+
+fn deployed(users: &str) -> Guard {
+    Guard::gateway(users, "https://chat.example.com", None).unwrap()
+}
+
+fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+    pairs.iter().map(|(name, value)| ((*name).parse().unwrap(), value.parse().unwrap())).collect()
+}
+
+fn operator() -> HeaderMap {
+    headers(&[("authorization", "Bearer 0123456789abcdef")])
+}
+
+/// What the guard says to a request; nothing when it is admitted.
+fn asked(guard: &Guard, headers: &HeaderMap, verified: Verified<'_>, method: &str, path: &str) -> Option<u16> {
+    let Found::Route(route, params) = find(method, path) else { panic!("{method} {path}") };
+    guard.check(headers, verified, route, &params).err().map(|problem| problem.answer().status)
+}
+
+/// A user whose token was verified.
+fn user(sub: &str) -> Verified<'_> {
+    Verified { user: Some(sub), ..Verified::default() }
+}
+
+const SIGNED: Verified<'_> = Verified { signer: Some("arn:aws:iam::1:user/backend"), user: None, domain: None };
+
+#[test]
+fn a_user_reaches_their_own_path_and_no_other() {
+    let (mut own, none) = (0, HeaderMap::new());
+    for route in ROUTES.iter().filter(|route| route.path.starts_with("/users/")) {
+        let path = route.path.replace("{id}", "alice").replace("{other}", "bob");
+        let anothers = route.path.replace("{id}", "bob").replace("{other}", "alice");
+        for guard in [guard(Users::Verified), deployed("verified")] {
+            assert_eq!(asked(&guard, &none, user("alice"), route.method, &path), None, "{path}");
+            for sub in ["bob", "Alice", "alice ", "", "al%69ce"] {
+                assert_eq!(asked(&guard, &none, user(sub), route.method, &path), Some(403), "{sub} {path}");
+            }
+            assert_eq!(asked(&guard, &none, user("alice"), route.method, &anothers), Some(403), "{anothers}");
+            assert_eq!(asked(&guard, &none, Verified::default(), route.method, &path), Some(401), "{path}");
+        }
+        assert_eq!(asked(&guard(Users::Verified), &operator(), Verified::default(), route.method, &path), None);
+        assert_eq!(asked(&deployed("verified"), &none, SIGNED, route.method, &path), None, "{path}");
+        assert_eq!(asked(&deployed("verified"), &operator(), Verified::default(), route.method, &path), Some(401));
+        own += 1;
+    }
+    assert_eq!(own, 7);
+    let encoded = "/users/%61lice/presence";
+    assert_eq!(asked(&guard(Users::Verified), &none, user("alice"), "GET", encoded), None);
+    assert_eq!(asked(&guard(Users::Verified), &none, user("bob"), "GET", "/presence"), None);
+    assert_eq!(asked(&guard(Users::Verified), &none, Verified::default(), "GET", "/presence"), Some(401));
+}
+
+#[test]
+fn what_is_no_users_is_for_operators_once_users_are_verified() {
+    for route in &ROUTES {
+        let ask =
+            |guard: &Guard, headers: &HeaderMap, verified| asked(guard, headers, verified, route.method, route.path);
+        let (none, nobody) = (HeaderMap::new(), Verified::default());
+        let expected = match route.endpoint {
+            Endpoint::Chat(_) => continue,
+            Endpoint::Page(_) | Endpoint::Health | Endpoint::OpenApi => (None, None),
+            Endpoint::Operator(_) => (Some(401), Some(401)),
+            _ => (None, Some(401)),
+        };
+        let (open, verified) = (guard(Users::Open), guard(Users::Verified));
+        assert_eq!((ask(&open, &none, nobody), ask(&verified, &none, nobody)), expected, "{route:?}");
+        assert_eq!(ask(&verified, &none, user("alice")), expected.1, "{route:?}");
+        assert_eq!((ask(&open, &operator(), nobody), ask(&verified, &operator(), nobody)), (None, None), "{route:?}");
+        let forbidden = |status: Option<u16>| status.map(|_| 403);
+        let expected = (forbidden(expected.0), forbidden(expected.1));
+        let (open, verified) = (deployed("open"), deployed("verified"));
+        assert_eq!((ask(&open, &none, nobody), ask(&verified, &none, nobody)), expected, "{route:?}");
+        assert_eq!((ask(&open, &none, SIGNED), ask(&verified, &none, SIGNED)), (None, None), "{route:?}");
+    }
+}
+
+#[test]
+fn a_foreign_page_writes_nothing_whoever_looks_at_it() {
+    let domain = Verified { domain: Some("x.execute-api.amazonaws.com"), ..SIGNED };
+    let authorization = ("authorization", "Bearer 0123456789abcdef");
+    for route in &ROUTES {
+        let writes = route.method != "GET" || route.endpoint == Endpoint::Webhook;
+        for foreign in [
+            headers(&[authorization, ("host", "localhost:3000"), ("origin", "http://localhost:5173")]),
+            headers(&[authorization, ("host", "localhost:3000"), ("origin", "null")]),
+            headers(&[authorization, ("host", "localhost:3000"), ("sec-fetch-site", "cross-site")]),
+        ] {
+            let refused = writes.then_some(403);
+            let (local, gateway) = (guard(Users::Open), deployed("open"));
+            assert_eq!(asked(&local, &foreign, Verified::default(), route.method, route.path), refused, "{route:?}");
+            assert_eq!(asked(&gateway, &foreign, domain, route.method, route.path), refused, "{route:?}");
+        }
+        let own = headers(&[authorization, ("host", "localhost:3000"), ("origin", "http://localhost:3000")]);
+        assert_eq!(asked(&guard(Users::Open), &own, Verified::default(), route.method, route.path), None);
+        for origin in ["https://x.execute-api.amazonaws.com", "https://chat.example.com"] {
+            let own = headers(&[("host", "whatever"), ("origin", origin)]);
+            assert_eq!(asked(&deployed("open"), &own, domain, route.method, route.path), None, "{route:?}");
+        }
+        let rebound = headers(&[authorization, ("host", "evil.example:3000")]);
+        let refused = Some(403);
+        assert_eq!(asked(&guard(Users::Open), &rebound, Verified::default(), route.method, route.path), refused);
+    }
+    let twice = headers(&[("origin", "https://chat.example.com"), ("origin", "https://evil.example")]);
+    assert_eq!(asked(&deployed("open"), &twice, domain, "POST", "/transfers"), Some(403));
+}
+
+#[test]
+fn a_socket_is_whose_the_ticket_says_or_where_it_is_open_whose_it_says() {
+    let (open, verified) = (guard(Users::Open), guard(Users::Verified));
+    let alice = EntityId::new(USER, "alice").unwrap();
+    let ticket = verified.tickets.as_ref().unwrap().issue(&alice, 1, NOW).unwrap();
+    let named = Connecting { user_id: Some("bob"), ..Connecting::default() };
+    let with = Connecting { ticket: Some(&ticket.text), ..named };
+    assert_eq!(open.connect(&named, NOW), Ok(EntityId::new(USER, "bob").unwrap()));
+    assert_eq!(open.connect(&with, NOW), Ok(alice.clone()), "the ticket says more");
+    assert_eq!(verified.connect(&with, NOW), Ok(alice));
+    let status = |guard: &Guard, connecting: &Connecting<'_>, now| {
+        guard.connect(connecting, now).map_err(|problem| problem.answer().status)
+    };
+    assert_eq!(status(&verified, &named, NOW), Err(401));
+    assert_eq!(status(&verified, &with, ticket.expires_at), Err(401));
+    assert_eq!(status(&verified, &Connecting { ticket: Some(""), ..named }, NOW), Err(401));
+    assert_eq!(status(&verified, &Connecting::default(), NOW), Err(401));
+    assert_eq!(status(&open, &Connecting::default(), NOW), Err(401));
+    assert_eq!(status(&open, &Connecting { user_id: Some("a/b"), ..Connecting::default() }, NOW), Err(400));
+    let foreign = Page { origin: Some("https://evil.example"), host: Some("localhost:3000"), ..Page::default() };
+    assert_eq!(status(&open, &Connecting { page: foreign, ..named }, NOW), Err(403));
+    assert_eq!(status(&verified, &Connecting { page: foreign, ..with }, NOW), Err(403));
+    let own = Page { origin: Some("http://localhost:3000"), ..foreign };
+    assert!(status(&verified, &Connecting { page: own, ..with }, NOW).is_ok());
+    let rebound = Page { origin: Some("http://evil.example"), host: Some("evil.example"), ..Page::default() };
+    assert_eq!(status(&open, &Connecting { page: rebound, ..named }, NOW), Err(403));
+}
+
+#[test]
+fn nothing_but_the_word_opens_a_deployment() {
+    for other in ["", "Open", "OPEN_TO_EVERYONE", "true", "none"] {
+        assert!(Users::new(other).is_err() && Guard::gateway(other, "", None).is_err(), "{other}");
+    }
+    assert!(Guard::gateway("open", "*", None).is_err());
+    assert!(Guard::gateway("verified", "", Some("short")).is_err());
+}

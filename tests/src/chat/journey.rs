@@ -1,0 +1,127 @@
+//! A message's journey: sent, logged on both sides, counted, read.
+
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+fn contents(log: &[Value]) -> Vec<(u64, &str, &str)> {
+    let text = |value: &Value, name: &str| value[name].as_str().map(str::to_owned);
+    let _ = text;
+    log.iter()
+        .map(|message| {
+            (message["n"].as_u64().unwrap(), message["from"].as_str().unwrap(), message["content"].as_str().unwrap())
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_message_is_in_both_logs_and_counted_until_it_is_read() {
+    let world = World::new().await;
+    let sent = world.say("alice", "bob", "hello").await.body;
+    assert_eq!(
+        (&sent["n"], &sent["from"], &sent["to"], &sent["content"]),
+        (&json!(1), &json!("alice"), &json!("bob"), &json!("hello"))
+    );
+    world.say("alice", "bob", "are you there?").await;
+    world.say("carol", "bob", "hi bob").await;
+    let answer = world.say("bob", "alice", "yes").await.body;
+    assert_eq!(answer["n"], 4, "the log of bob has three before");
+
+    assert_eq!(
+        contents(&world.log("alice", 2).await),
+        [(1, "alice", "hello"), (2, "alice", "are you there?"), (3, "bob", "yes")]
+    );
+    let bob = world.log("bob", 100).await;
+    assert_eq!(
+        contents(&bob),
+        [(1, "alice", "hello"), (2, "alice", "are you there?"), (3, "carol", "hi bob"), (4, "bob", "yes")]
+    );
+    assert_eq!((&bob[0]["id"], &bob[0]["at"]), (&sent["id"], &sent["at"]), "it is one message");
+
+    assert_eq!(world.conversations("bob", 100).await, [("alice".to_owned(), 2, 4), ("carol".to_owned(), 1, 3)]);
+    assert_eq!(world.conversations("alice", 1).await, [("bob".to_owned(), 1, 3)]);
+
+    let read = world.post("/users/bob/conversations/alice/read", r#"{"upto": 1}"#).await;
+    assert_eq!(read.body, json!({"with": "alice", "unread": 1, "upto": 1}));
+    let read = world.post("/users/bob/conversations/alice/read", "").await;
+    assert_eq!(read.body, json!({"with": "alice", "unread": 0, "upto": 4}));
+    let late = world.post("/users/bob/conversations/alice/read", r#"{"upto": 1}"#).await;
+    assert_eq!(late.body, json!({"with": "alice", "unread": 0, "upto": 4}), "what was read stays read");
+    assert_eq!(world.conversations("bob", 1).await, [("alice".to_owned(), 0, 4), ("carol".to_owned(), 1, 3)]);
+
+    let history = world.get("/users/bob/conversations/alice/messages?limit=2").await.body;
+    let numbers = |page: &Value| {
+        page["items"].as_array().unwrap().iter().map(|item| item["n"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!((numbers(&history), &history["before"], &history["unread"]), (vec![4, 2], &json!(2), &json!(0)));
+    let older = world.get("/users/bob/conversations/alice/messages?limit=2&before=2").await.body;
+    assert_eq!((numbers(&older), &older["before"]), (vec![1], &Value::Null));
+}
+
+#[tokio::test]
+async fn sent_again_under_its_name_it_is_one_message() {
+    let world = World::new().await;
+    world.connect("alice", "c-1").await;
+    let frame = json!({"type": "send", "id": "m-1", "to": "bob", "content": "once"});
+    let first = world.frame("alice", "c-1", &frame).await;
+    assert_eq!(
+        (&first["type"], &first["id"], &first["status"], &first["v"]),
+        (&json!("ack"), &json!("m-1"), &json!("stored"), &json!(1))
+    );
+    assert_eq!((&first["message"]["n"], &first["message"]["client_id"]), (&json!(1), &json!("m-1")));
+    let again = world.frame("alice", "c-2", &frame).await;
+    assert_eq!(again, first);
+    let by_http = world.post("/users/alice/messages", r#"{"to":"bob","content":"once","client_id":"m-1"}"#).await;
+    assert_eq!((by_http.status, &by_http.body["id"]), (200, &first["message"]["id"]), "{by_http:?}");
+    let other =
+        world.frame("alice", "c-1", &json!({"type": "send", "id": "m-1", "to": "bob", "content": "twice"})).await;
+    assert_eq!(
+        (&other["type"], &other["id"], &other["problem"]["status"]),
+        (&json!("error"), &json!("m-1"), &json!(422)),
+        "{other}"
+    );
+    assert_eq!(world.log("bob", 10).await.len(), 1);
+    let synced = world.frame("alice", "c-1", &json!({"type": "sync", "since": 0, "ref": "s"})).await;
+    assert_eq!(
+        (synced["messages"].as_array().unwrap().len(), &synced["since"], &synced["complete"], &synced["ref"]),
+        (1, &json!(1), &json!(true), &json!("s"))
+    );
+}
+
+#[tokio::test]
+async fn presence_follows_the_connections_and_heals_by_expiry() {
+    let world = World::new().await;
+    let online = async |world: &World| {
+        let page = world.get("/presence?online=true").await;
+        assert_eq!(page.status, 200, "{page:?}");
+        let mut users: Vec<String> = page.body["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|item| item["user_id"].as_str().unwrap().to_owned())
+            .collect();
+        users.sort();
+        users
+    };
+    assert_eq!(
+        world.get("/users/alice/presence").await.body,
+        json!({"user_id": "alice", "online": false, "last_seen": null, "connections": 0})
+    );
+    world.connect("alice", "phone").await;
+    world.connect("alice", "desk").await;
+    world.connect("bob", "desk-2").await;
+    assert_eq!(world.get("/users/alice/presence").await.body["connections"], 2);
+    assert_eq!(online(&world).await, ["alice", "bob"]);
+    world.socket("DISCONNECT", "alice", "phone", "").await;
+    assert_eq!(world.get("/users/alice/presence").await.body["online"], true);
+    world.socket("DISCONNECT", "alice", "desk", "").await;
+    world.socket("DISCONNECT", "alice", "desk", "").await;
+    assert_eq!(world.get("/users/alice/presence").await.body["online"], false);
+    assert_eq!(online(&world).await, ["bob"]);
+    world.advance(shared::limits::CONNECTION_MS + 1);
+    assert_eq!(world.get("/users/bob/presence").await.body["online"], false);
+    assert_eq!(online(&world).await, Vec::<String>::new());
+    let pong = world.frame("bob", "desk-2", &json!({"type": "ping"})).await;
+    assert_eq!(pong["type"], "pong");
+    assert_eq!(online(&world).await, ["bob"], "a sign of life brings it back");
+}
