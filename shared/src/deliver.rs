@@ -110,3 +110,6 @@ fn dead_letter(sender: &EntityId, outgoing: &Outgoing, cause: &str, now: Millis)
     }
     Put { key: table::undelivered_key(sender, outgoing.sequence, outgoing.index), item: item.into(), condition: None }
 }
+
+#[cfg(test)]
+mod tests;

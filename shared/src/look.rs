@@ -115,3 +115,6 @@ async fn run<H: Host>(host: &H, held: Held, deadline: Millis) -> Ended {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -113,3 +113,6 @@ pub fn stored(item: Item) -> Option<Stored> {
 fn content(mut item: Item) -> AttributeValue {
     item.remove("record").unwrap_or(AttributeValue::Null(true))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,22 +1,31 @@
 //! A host for tests: its store answers what the test has written down, and its clock moves only when somebody sleeps.
 
-use std::collections::VecDeque;
+pub(crate) mod heard;
+
+use std::collections::{HashMap, VecDeque};
 use std::future::{Future, pending};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use serde_dynamo::Item;
+use serde_dynamo::{AttributeValue, Item};
 
 use crate::envelope::Millis;
 use crate::host::Host;
 use crate::limits::Settings;
+use crate::mailbox::image::{Mailbox, write_lease};
 use crate::push::Pushed;
-use crate::registry::Registry;
-use crate::store::{Consistency, Consumed, Delete, Key, Page, Query, Store, StoreError, Transaction, Update, Written};
+use crate::registry::{Kind, Registry};
+use crate::store::{
+    Consistency, Consumed, Delete, Key, Page, Put, Query, Store, StoreError, Transaction, Update, Written,
+};
+use crate::table;
 use crate::waiting::Waiting;
 
 /// When every script begins.
 pub(crate) const BEGINNING: Millis = Millis(1_790_000_000_000);
+
+/// How often a script may look at its clock, so that a loop without an end fails rather than hangs.
+const LOOKS: u32 = 10_000;
 
 /// One answer of the store.
 #[derive(Clone, Debug)]
@@ -25,10 +34,40 @@ pub(crate) enum Reply {
     Item(Option<Item>),
     /// To a write.
     Written(Written),
+    /// To a query.
+    Page(Page),
     /// To anything.
     Error(StoreError),
     /// None, ever.
     Silence,
+}
+
+impl Reply {
+    /// The mailbox, to a read.
+    pub(crate) fn read(image: &Mailbox) -> Self {
+        Self::Item(Some(item(image)))
+    }
+
+    /// The mailbox after a write.
+    pub(crate) fn applied(image: &Mailbox) -> Self {
+        Self::Written(Written::Applied { item: item(image), consumed: Consumed::default() })
+    }
+
+    /// What a transaction answers.
+    pub(crate) fn committed() -> Self {
+        let item = HashMap::<String, AttributeValue>::new().into();
+        Self::Written(Written::Applied { item, consumed: Consumed::default() })
+    }
+
+    /// The mailbox that a condition failed on.
+    pub(crate) fn refused(old: &Mailbox) -> Self {
+        Self::Written(Written::Refused { old: Some(item(old)), clean: true })
+    }
+
+    /// A failure.
+    pub(crate) fn error(of: fn(String) -> StoreError) -> Self {
+        Self::Error(of("a test".to_owned()))
+    }
 }
 
 /// The host, which is its own store.
@@ -45,7 +84,11 @@ struct Script {
     now: u64,
     replies: VecDeque<Reply>,
     asked: Vec<String>,
+    writes: Vec<(Update, Vec<Put>)>,
+    queries: Vec<Query>,
+    pushed: Vec<(String, String)>,
     slept: Vec<u64>,
+    looks: u32,
     random: u64,
 }
 
@@ -61,9 +104,39 @@ impl Scripted {
         }
     }
 
+    /// The same with another choice of what may be chosen.
+    pub(crate) fn with(self, settings: Settings) -> Self {
+        Self { settings: Arc::new(settings), ..self }
+    }
+
+    /// The same with no kinds but these.
+    pub(crate) fn knowing(self, kinds: impl IntoIterator<Item = Kind>) -> Self {
+        Self { registry: Arc::new(Registry::new(kinds)), ..self }
+    }
+
+    /// What it answers next.
+    pub(crate) fn reply_with(&self, replies: impl IntoIterator<Item = Reply>) {
+        self.script().replies.extend(replies);
+    }
+
     /// What was asked for so far.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.script().asked.clone()
+    }
+
+    /// The updates so far, with what was put in one transaction with them.
+    pub(crate) fn writes(&self) -> Vec<(Update, Vec<Put>)> {
+        self.script().writes.clone()
+    }
+
+    /// The queries so far.
+    pub(crate) fn queries(&self) -> Vec<Query> {
+        self.script().queries.clone()
+    }
+
+    /// What was pushed so far, and to which connection.
+    pub(crate) fn pushed(&self) -> Vec<(String, String)> {
+        self.script().pushed.clone()
     }
 
     /// How long it slept, in milliseconds, each time.
@@ -110,10 +183,12 @@ impl Store for Scripted {
     }
 
     async fn update(&self, update: Update) -> Result<Written, StoreError> {
+        self.script().writes.push((update.clone(), Vec::new()));
         self.written(format!("update {}", update.key.sk)).await
     }
 
     async fn transact(&self, transaction: Transaction) -> Result<Written, StoreError> {
+        self.script().writes.push((transaction.update.clone(), transaction.puts));
         self.written(format!("transact {}", transaction.update.key.sk)).await
     }
 
@@ -122,8 +197,11 @@ impl Store for Scripted {
     }
 
     async fn query(&self, query: Query) -> Result<Page, StoreError> {
-        let other = self.reply(format!("query {}", query.condition)).await?;
-        panic!("{other:?} answers no query")
+        self.script().queries.push(query.clone());
+        match self.reply(format!("query {}", query.condition)).await? {
+            Reply::Page(page) => Ok(page),
+            other => panic!("{other:?} answers no query"),
+        }
     }
 }
 
@@ -143,7 +221,10 @@ impl Host for Scripted {
     }
 
     fn now(&self) -> Millis {
-        Millis(self.script().now)
+        let mut script = self.script();
+        script.looks += 1;
+        assert!(script.looks < LOOKS, "it goes on for ever");
+        Millis(script.now)
     }
 
     fn stopwatch(&self) -> Duration {
@@ -166,9 +247,60 @@ impl Host for Scripted {
         &self.waiting
     }
 
-    fn push(&self, _connection: &str, _message: &str) -> impl Future<Output = Pushed> + Send {
-        std::future::ready(Pushed::Arrived)
+    /// A connection may be called `gone` or `unknown`; every other one is there.
+    async fn push(&self, connection: &str, message: &str) -> Pushed {
+        self.script().pushed.push((connection.to_owned(), message.to_owned()));
+        match connection {
+            "gone" => Pushed::Gone,
+            "unknown" => Pushed::Unknown,
+            _ => Pushed::Arrived,
+        }
     }
+}
+
+/// A mailbox as it is stored.
+pub(crate) fn item(image: &Mailbox) -> Item {
+    fn value<T: serde::Serialize>(value: &T) -> Option<AttributeValue> {
+        Some(serde_dynamo::to_attribute_value(value).unwrap())
+    }
+    let seen: Vec<Vec<u8>> = image.seen.iter().map(|id| id.0.to_vec()).collect();
+    let attributes = [
+        ("queue", value(&image.queue)),
+        ("bytes", value(&image.bytes)),
+        ("head", value(&image.head)),
+        ("version", value(&image.version)),
+        ("lease", image.lease.as_ref().map(write_lease)),
+        ("state", image.state.clone()),
+        ("schema", value(&image.schema)),
+        ("seen", Some(AttributeValue::Bs(seen)).filter(|_| !image.seen.is_empty())),
+        ("evicted", image.evicted.as_ref().and_then(value)),
+        ("recent", value(&image.recent)),
+        ("outbox", value(&image.outbox)),
+        ("sent", value(&image.sent)),
+        ("attempts", value(&image.attempts)),
+        ("running", image.running.as_ref().and_then(value)),
+        ("strikes", value(&image.strikes)),
+        ("pending", image.pending.then(|| AttributeValue::S(table::PENDING.to_owned()))),
+    ];
+    let attributes = attributes.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    let item: Item = attributes.collect::<HashMap<_, _>>().into();
+    assert_eq!(Mailbox::read(&image.entity, item.clone()).as_ref(), Ok(image), "a mailbox reads back what it is");
+    item
+}
+
+/// That an update has every value that its expressions name, and no other: DynamoDB refuses it otherwise.
+#[track_caller]
+pub(crate) fn assert_complete(update: &Update) {
+    let expressions = format!("{} {}", update.update, update.condition);
+    let pieces = expressions.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != ':');
+    let named: std::collections::BTreeSet<&str> = pieces.filter(|piece| piece.starts_with(':')).collect();
+    let given: std::collections::BTreeSet<&str> = update.values.iter().map(|(name, _)| *name).collect();
+    assert_eq!((named, given.len()), (given, update.values.len()), "{expressions}");
+}
+
+/// One value of an update.
+pub(crate) fn value_of(update: &Update, name: &str) -> Option<AttributeValue> {
+    update.values.iter().find(|(given, _)| *given == name).map(|(_, value)| value.clone())
 }
 
 /// Runs what never really waits.

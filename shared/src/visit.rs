@@ -288,9 +288,9 @@ impl<H: Host> Visit<'_, H> {
 
     /// Commits what envelopes made. What DynamoDB does not take, such as a number of 40 digits, is a fault of theirs.
     async fn commit(&mut self, batch: Batch) -> Result<Option<End>, StepError> {
-        let (now, taken) = (self.host.now(), batch.taken);
+        let now = self.host.now();
         match self.write(batch).await {
-            Err(StepError::Store(StoreError::Refused(_))) if taken > 1 || self.alone != Some(self.image.first()) => {
+            Err(StepError::Store(StoreError::Refused(_))) if self.alone != Some(self.image.first()) => {
                 self.alone = Some(self.image.first());
                 Ok(None)
             }
@@ -393,3 +393,6 @@ impl<H: Host> Visit<'_, H> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

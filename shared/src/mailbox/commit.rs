@@ -277,3 +277,6 @@ pub enum Note<'a> {
     /// The first envelope stops the entity, and this is why.
     Blocked(&'a str),
 }
+
+#[cfg(test)]
+mod tests;

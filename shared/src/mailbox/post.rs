@@ -226,3 +226,6 @@ fn stored(image: Mailbox, ids: &[EnvelopeId], waiters: Vec<Waiter>) -> Result<Po
     let events = (sequence - index..).zip(ids).map(|(sequence, id)| EventId { sequence, id: *id }).collect();
     Ok(Posted::Stored(Box::new(Stored { image, events, waiters })))
 }
+
+#[cfg(test)]
+mod tests;

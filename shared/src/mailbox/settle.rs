@@ -127,3 +127,6 @@ impl Settle<'_> {
         Update { key, update: update.into(), condition: condition.into(), values }
     }
 }
+
+#[cfg(test)]
+mod tests;

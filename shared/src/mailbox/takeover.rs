@@ -87,3 +87,6 @@ fn update<H: Host>(host: &H, entity: &EntityId, owner: Owner, takeover: Takeover
     };
     Update { key: table::mailbox_key(entity), update: expression.into(), condition: condition.into(), values }
 }
+
+#[cfg(test)]
+mod tests;

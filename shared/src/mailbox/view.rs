@@ -136,3 +136,6 @@ pub async fn list<H: Host>(
     };
     Ok((page.items.iter().filter_map(entity).collect(), page.last.as_ref().and_then(entity)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -65,3 +65,12 @@ fn no_list_of_one_entity_is_another_s() {
     assert_eq!(List::Own("log").name(&entity("a")), "user/a#log");
     assert_eq!(List::Shared("online".to_owned()).name(&entity("a")), "user/#online");
 }
+
+#[test]
+fn a_record_says_when_it_may_go_and_in_which_list_it_stands() {
+    let plain = Record::new("a", &json!({"value": 1})).unwrap();
+    assert_eq!((plain.expires, plain.listed.clone()), (None, None));
+    let full = plain.expires(Millis(7)).listed(List::Own("log"), "r");
+    assert_eq!((full.name.as_str(), full.expires), ("a", Some(Millis(7))));
+    assert_eq!(full.listed, Some(Listed { list: List::Own("log"), rank: "r".to_owned() }));
+}

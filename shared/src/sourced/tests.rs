@@ -278,3 +278,10 @@ fn a_command_may_change_nothing_and_have_effects() {
     assert_eq!((outcome, journal.len()), (Outcome::Reply(json!(0)), 0));
     assert!(matches!(effects.as_slice(), [Effect::Push { connection, .. }] if connection == "everybody"));
 }
+
+#[test]
+fn a_side_record_keeps_the_time_when_it_may_go() {
+    let decision = Decision::<Words>::events([]).record("last", &json!({"text": "a"}), Some(Millis(7))).unwrap();
+    let [Effect::Record(record)] = decision.effects.as_slice() else { panic!("{:?}", decision.effects) };
+    assert_eq!((record.name.as_str(), record.expires), ("last", Some(Millis(7))));
+}

@@ -50,3 +50,6 @@ async fn forget<H: Host>(host: &H, entity: &EntityId, command: String, deadline:
         tracing::debug!(%entity, %error, "a connection that is gone is still counted");
     }
 }
+
+#[cfg(test)]
+mod tests;

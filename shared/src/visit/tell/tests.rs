@@ -1,0 +1,75 @@
+//! What is pushed to whom, in which order, and what an entity is told of connections that are gone.
+
+use serde_dynamo::AttributeValue;
+use serde_json::json;
+
+use super::tell;
+use crate::actor::{Actor, Event, Fault, Turn};
+use crate::envelope::{EntityId, Envelope, Millis};
+use crate::registry::Kind;
+use crate::scripted::{BEGINNING, Reply, Scripted, run, value_of};
+use crate::store::StoreError;
+use crate::table;
+
+/// Remembers nothing, and wants to know or not which connections are gone.
+struct Told<const CARES: bool>;
+
+impl<const CARES: bool> Actor for Told<CARES> {
+    const KIND: &'static str = "told";
+    type State = u64;
+    type Command = String;
+    type Reply = u64;
+
+    fn handle(state: &u64, _: &Event<'_, String>) -> Result<Turn<Self>, Fault> {
+        Ok(Turn::reply(*state, *state))
+    }
+
+    fn gone(connection: &str) -> Option<String> {
+        CARES.then(|| connection.to_owned())
+    }
+}
+
+fn entity() -> EntityId {
+    EntityId::new("told", "a").unwrap()
+}
+
+/// Pushes these and returns what went out to the connections, and the host.
+fn told<const CARES: bool>(pushes: &[(&str, &str)], deadline: Millis, replies: Vec<Reply>) -> (Vec<String>, Scripted) {
+    let (host, asked) = (Scripted::new(replies.clone()), replies.len());
+    let pushes: Vec<_> =
+        pushes.iter().map(|(connection, message)| ((*connection).to_owned(), (*message).to_owned())).collect();
+    run(tell(&host, &Kind::of::<Told<CARES>>(), &entity(), &pushes, deadline));
+    assert_eq!(host.asked().len(), asked);
+    let mut pushed: Vec<_> =
+        host.pushed().iter().map(|(connection, message)| format!("{connection} {message}")).collect();
+    // Stable: the order to each connection is what counts.
+    pushed.sort_by_key(|pushed| pushed.split(' ').next().map(str::to_owned));
+    (pushed, host)
+}
+
+#[test]
+fn messages_go_out_in_order_to_each_connection_until_the_time_is_over() {
+    let pushes = [("c", "2"), ("d", "1"), ("c", "1")];
+    assert_eq!(told::<true>(&pushes, BEGINNING.plus(1), vec![]).0, ["c 2", "c 1", "d 1"]);
+    assert_eq!(told::<true>(&pushes, BEGINNING, vec![]).0, ["c 2", "d 1"]);
+}
+
+#[test]
+fn after_one_that_did_not_arrive_a_connection_gets_no_more() {
+    let pushes = [("unknown", "1"), ("unknown", "2"), ("c", "1"), ("c", "2")];
+    assert_eq!(told::<true>(&pushes, BEGINNING.plus(1_000), vec![]).0, ["c 1", "c 2", "unknown 1"]);
+}
+
+#[test]
+fn an_entity_that_wants_to_know_is_told_of_what_is_gone() {
+    let pushes = [("gone", "1"), ("gone", "2")];
+    let (pushed, host) = told::<true>(&pushes, BEGINNING.plus(1_000), vec![Reply::error(StoreError::Invalid)]);
+    assert_eq!(pushed, ["gone 1"]);
+    let (update, _) = host.writes().remove(0);
+    assert_eq!((&update.key, update.update.as_ref()), (&table::mailbox_key(&entity()), table::POST_DETACHED));
+    let Some(AttributeValue::L(posted)) = value_of(&update, ":envelopes") else { panic!("no envelopes") };
+    let posted: Vec<Envelope> =
+        posted.into_iter().map(|value| serde_dynamo::from_attribute_value(value).unwrap()).collect();
+    assert_eq!(posted.iter().map(|envelope| &envelope.body).collect::<Vec<_>>(), [&json!("gone").to_string()]);
+    assert_eq!(told::<false>(&pushes, BEGINNING.plus(1_000), vec![]).0, ["gone 1"]);
+}
