@@ -141,7 +141,9 @@ async fn done<H: Host>(host: &H, command: Command, json: bool) -> Result<Report,
         }
         Command::Refill { user } => {
             let refilled = refill::refill(&Client::new(host.clone()), &chat::user(&user)?).await?;
-            report(json, &RefillAnswer::from(refilled), print::refilled)
+            let answer = RefillAnswer::from(refilled);
+            let left = (!answer.left.is_empty()).then(|| format!("could not be written: {}", answer.left.join(", ")));
+            Report { left, ..report(json, &answer, print::refilled) }
         }
         Command::Stuck { kind } => report(json, &all_stuck(host, kind.as_deref()).await?, print::stuck),
         Command::Sweep { kind } => {

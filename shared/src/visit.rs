@@ -26,7 +26,7 @@ use crate::records::Records;
 use crate::registry::{Kind, Unreadable};
 use crate::store::StoreError;
 use crate::visit::next::{Next, next};
-use crate::visit::tell::tell;
+use crate::visit::tell::{Pushes, tell};
 
 /// What is judged without running an actor needs none.
 static NO_RECORDS: LazyLock<Records> = LazyLock::new(Records::default);
@@ -71,6 +71,8 @@ pub struct Visited {
     pub end: Result<End, StepError>,
     /// Entities whose leases this visit's deliveries took: they must be visited next.
     pub follow: Vec<Held>,
+    /// Messages to connections, of what is committed.
+    pub pushes: Pushes,
 }
 
 /// Visits an entity, and after it those whose leases its deliveries took.
@@ -80,12 +82,14 @@ pub struct Visited {
 /// stream's look finds it.
 pub async fn visit_all<H: Host>(host: &H, held: Held, deadline: Millis) -> Result<End, StepError> {
     let mut budget = Budget { deadline, hops: host.settings().hops };
-    let Visited { end, follow } = visit(host, held, &mut budget).await;
+    let Visited { end, follow, pushes } = visit(host, held, &mut budget).await;
+    let mut pushes = vec![pushes];
     let mut queue = VecDeque::from(follow);
     while let Some(next) = queue.pop_front() {
         let entity = next.image.entity.clone();
         let visited = visit(host, next, &mut budget).await;
         queue.extend(visited.follow);
+        pushes.push(visited.pushes);
         // The first entity's result stands whatever happens to those that it wrote to.
         match visited.end {
             Ok(End::Released | End::Lost | End::Blocked | End::Waiting) => {}
@@ -95,6 +99,8 @@ pub async fn visit_all<H: Host>(host: &H, held: Held, deadline: Millis) -> Resul
             Err(error) => tracing::warn!(%entity, %error, "a visit after a delivery failed; it is looked at again"),
         }
     }
+    // They are best effort: nobody's work waits for them.
+    tell(host, pushes, deadline).await;
     end
 }
 
@@ -103,7 +109,8 @@ pub async fn visit<H: Host>(host: &H, held: Held, budget: &mut Budget) -> Visite
     let _holding = host.waiting().hold(held.me);
     let Some(kind) = host.registry().kind(held.image.entity.kind()) else {
         let end = End::Stopped(format!("there is no kind {}", held.image.entity.kind()));
-        return Visited { end: Ok(end), follow: Vec::new() };
+        let pushes = Pushes::none(held.image.entity);
+        return Visited { end: Ok(end), follow: Vec::new(), pushes };
     };
     metrics::acquired(&held.image, host.now());
     let (rounds, pushes, follow) = (host.settings().rounds, Vec::new(), Vec::new());
@@ -112,9 +119,8 @@ pub async fn visit<H: Host>(host: &H, held: Held, budget: &mut Budget) -> Visite
         Visit { host, kind, image, me, budget, rounds, alone: None, occupied: None, busy: false, pushes, follow };
     let end = visit.steps().await;
     metrics::visited(kind.name, host.settings().rounds - visit.rounds, matches!(end, Ok(End::Lost)));
-    // Pushes are best effort: they come after everything that is not.
-    tell(host, kind, &visit.image.entity, &visit.pushes, visit.last_step()).await;
-    Visited { end, follow: visit.follow }
+    let pushes = Pushes { entity: visit.image.entity, messages: visit.pushes };
+    Visited { end, follow: visit.follow, pushes }
 }
 
 struct Visit<'a, H: Host> {

@@ -92,7 +92,7 @@ fn statements(role: &str) -> Vec<Value> {
 /// The sockets of this stack's API, which are not there yet when the policy is written.
 fn sockets() -> Value {
     let stage = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${SocketApi}/live";
-    ["POST", "GET"].map(|method| serde_json::json!({"Sub": format!("{stage}/{method}/@connections/*")})).into()
+    serde_json::json!({"Sub": format!("{stage}/POST/@connections/*")})
 }
 
 /// One text or an array of them.

@@ -101,7 +101,7 @@ pub fn read(registry: &Registry, request: &Request) -> Result<PostRequest, Probl
     if stored > limits::BODY_BYTES {
         return Err(Problem::too_large("the post, with its defaults filled in,", stored, limits::BODY_BYTES));
     }
-    let key = idempotency_key(request.headers())?.or(own_key);
+    let key = one_key(idempotency_key(request.headers())?, own_key)?;
     let prefer = prefer(request.headers())?;
     let default_wait = match dialect {
         Dialect::Event | Dialect::Events => 0,
@@ -220,6 +220,16 @@ fn drafts(bodies: Vec<String>, key: Option<&IdempotencyKey>) -> Vec<Draft> {
     let hash = body_hash(bodies.iter().map(String::as_str));
     let draft = |(part, body)| Draft { body, keyed: key.map(|key| Keyed::client(key, part, &hash)), from: None };
     bodies.into_iter().enumerate().map(draft).collect()
+}
+
+/// A message that its client has named is keyed by that name, on the socket too: it can have no other key.
+fn one_key(header: Option<IdempotencyKey>, own: Option<IdempotencyKey>) -> Result<Option<IdempotencyKey>, Problem> {
+    match (header, own) {
+        (Some(header), Some(own)) if header != own => {
+            Err(Problem::invalid("`client_id` is the message's idempotency key; leave the Idempotency-Key out"))
+        }
+        (header, own) => Ok(own.or(header)),
+    }
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {

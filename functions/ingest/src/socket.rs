@@ -8,7 +8,7 @@ use lambda_http::aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequestContex
 use serde_json::Value;
 use shared::actors::user::frame::{Frame, Kept};
 use shared::actors::user::{Command, KIND, Message, Reply};
-use shared::chat::{self, log};
+use shared::chat::{self, history, log};
 use shared::client::{Client, Mode, Receipted, Submission};
 use shared::envelope::{Draft, EntityId, IdempotencyKey, Keyed, Millis, body_hash};
 use shared::host::Host;
@@ -115,7 +115,8 @@ impl<'a, H: Host> Socket<'a, H> {
         let reply = self.post(&command, Some(&key), limits::DIALECT_WAIT_MS).await?;
         Ok(match reply {
             Some(Reply::Message(message)) => Frame::Ack { id, status: Kept::Stored, message: Some(message.into()) },
-            _ => Frame::Ack { id, status: Kept::Queued, message: None },
+            None => Frame::Ack { id, status: Kept::Queued, message: None },
+            Some(_) => return Err(Problem::dead("the reply is no message")),
         })
     }
 
@@ -142,6 +143,10 @@ impl<'a, H: Host> Socket<'a, H> {
     async fn typing(&self, to: &str) -> Result<(), Problem> {
         let host = self.client.host();
         let receiver = chat::user(to)?;
+        // Who never wrote to one another has nothing to say while typing, and nobody is pushed at by strangers.
+        if history::summary(host, &self.user, receiver.id(), self.deadline).await?.is_none() {
+            return Ok(());
+        }
         let state = chat::state(host, &receiver, Consistency::Eventual).await?;
         let frame = Frame::Typing { from: self.user.id().to_owned() }.to_json(None).to_string();
         join_all(state.open(host.now()).map(|connection| host.push(&connection.id, &frame))).await;
@@ -156,7 +161,7 @@ impl<'a, H: Host> Socket<'a, H> {
         if known.is_none_or(|known| known.until.since(now) < limits::CONNECTION_MS / 2) {
             self.renew(0).await?;
         }
-        Ok(Frame::Pong { at: rfc3339(now) })
+        Ok(Frame::Pong { at: rfc3339(now), log: state.log })
     }
 
     /// Posts an event of the user, and brings the reply; none when it is stored and not processed yet.

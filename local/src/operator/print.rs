@@ -58,7 +58,7 @@ pub fn all_redriven(all: &RedriveAllAnswer) -> String {
 
 /// Summaries of conversations that were looked at.
 pub fn refilled(refilled: &RefillAnswer) -> String {
-    let RefillAnswer { looked, refilled } = refilled;
+    let RefillAnswer { looked, refilled, .. } = refilled;
     let mended = if refilled.is_empty() { "none".to_owned() } else { refilled.join(", ") };
     format!("{looked} conversations looked at; written anew from the messages: {mended}.\n")
 }

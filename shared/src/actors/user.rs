@@ -27,6 +27,8 @@ pub const LOG: &str = "log";
 pub const CONVERSATIONS: &str = "conversations";
 /// The length of a message, in bytes.
 pub const CONTENT_BYTES: usize = 8 * 1024;
+/// The length of a message as JSON, in bytes: with all that travels with it, it must fit an event.
+pub const ENCODED_BYTES: usize = 12 * 1024;
 /// The length of a client's message id, in bytes.
 pub const CLIENT_ID_BYTES: usize = 64;
 
@@ -106,8 +108,13 @@ pub enum Command {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Reply {
-    /// To a message that was sent or came in: the message as it is in the log.
+    /// To a message that was sent: the message as it is in the log.
     Message(Message),
+    /// To a message that came in, which nobody waits for: its number in the log.
+    Logged {
+        /// The number.
+        n: u64,
+    },
     /// To what concerns a conversation: how it stands.
     Conversation {
         /// With whom.

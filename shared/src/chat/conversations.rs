@@ -4,7 +4,6 @@
 //! reached, some summary is missing, damaged beyond being listed, or so new that the index does not have it: then the
 //! pages go on along the messages, which are the truth, and bring what the list did not.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -14,7 +13,6 @@ use crate::envelope::{EntityId, Malformed, Millis};
 use crate::host::Host;
 use crate::lookup;
 use crate::mailbox::StepError;
-use crate::records::Lookup;
 use crate::store::{Consistency, Order};
 
 /// How many conversation partners one page looks at while it goes along the messages.
@@ -30,12 +28,10 @@ pub enum Cursor {
         /// How many conversations came before.
         seen: u64,
     },
-    /// Along the messages: after this partner. What the list had, it had from this number on.
+    /// Along the messages: after this partner.
     Partners {
         /// The partner.
         after: String,
-        /// The number of the first last message that the last page of the list did not look for.
-        before: u64,
     },
 }
 
@@ -49,7 +45,7 @@ impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::List { before, seen } => write!(f, "{before}-{seen}"),
-            Self::Partners { after, before } => write!(f, "{before}~{after}"),
+            Self::Partners { after } => write!(f, "~{after}"),
         }
     }
 }
@@ -60,12 +56,10 @@ impl FromStr for Cursor {
     fn from_str(text: &str) -> Result<Self, Malformed> {
         let wrong = || Malformed("this is no cursor that a page of conversations has given".to_owned());
         let number = |text: &str| text.parse().map_err(|_| wrong());
-        match text.split_once(['-', '~']) {
-            Some((before, after)) if text.as_bytes().get(before.len()) == Some(&b'~') => {
-                Ok(Self::Partners { after: chat::user(after)?.id().to_owned(), before: number(before)? })
-            }
-            Some((before, seen)) => Ok(Self::List { before: number(before)?, seen: number(seen)? }),
-            None => Err(wrong()),
+        match (text.strip_prefix('~'), text.split_once('-')) {
+            (Some(after), _) => Ok(Self::Partners { after: chat::user(after)?.id().to_owned() }),
+            (None, Some((before, seen))) => Ok(Self::List { before: number(before)?, seen: number(seen)? }),
+            (None, None) => Err(wrong()),
         }
     }
 }
@@ -83,10 +77,7 @@ pub async fn page<H: Host>(
 ) -> Result<(Vec<Conversation>, Option<Cursor>), StepError> {
     let (before, seen) = match cursor {
         Cursor::List { before, seen } => (*before, *seen),
-        Cursor::Partners { after, before } => {
-            let search = Search { user, before: *before, limit, deadline };
-            return search.after(host, after, &HashSet::new()).await;
-        }
+        Cursor::Partners { after } => return unlisted(host, user, after, limit, deadline).await,
     };
     // Counted before the list is read: what comes meanwhile is not missed.
     let total = chat::state(host, user, Consistency::Strong).await?.conversations;
@@ -99,9 +90,7 @@ pub async fn page<H: Host>(
     if reached >= total {
         return Ok((items, None));
     }
-    let known = items.iter().map(|item| item.with.clone()).collect();
-    let search = Search { user, before, limit: limit - items.len(), deadline };
-    let (more, next) = search.after(host, "", &known).await?;
+    let (more, next) = unlisted(host, user, "", limit - items.len(), deadline).await?;
     let mut items: Vec<_> = items.into_iter().chain(more).collect();
     items.sort_by_key(|item| std::cmp::Reverse(item.last.n));
     Ok((items, next))
@@ -131,46 +120,43 @@ async fn listed<H: Host>(
     Ok(items)
 }
 
-/// The search for what the list does not have, along the messages.
-struct Search<'a> {
-    user: &'a EntityId,
-    before: u64,
+/// Conversations that the list does not have, along the messages, behind a partner.
+async fn unlisted<H: Host>(
+    host: &H,
+    user: &EntityId,
+    after: &str,
     limit: usize,
     deadline: Millis,
+) -> Result<(Vec<Conversation>, Option<Cursor>), StepError> {
+    let (mut items, mut after) = (Vec::new(), after.to_owned());
+    for _ in 0..PARTNERS {
+        if items.len() == limit {
+            break;
+        }
+        let Some(with) = partner(host, user, &after, deadline).await? else {
+            return Ok((items, None));
+        };
+        if let Some(conversation) = history::summary(host, user, &with, deadline).await?
+            && !is_listed(host, user, &conversation, deadline).await?
+        {
+            items.push(conversation);
+        }
+        after = with;
+    }
+    Ok((items, Some(Cursor::Partners { after })))
 }
 
-impl Search<'_> {
-    async fn after<H: Host>(
-        &self,
-        host: &H,
-        after: &str,
-        known: &HashSet<String>,
-    ) -> Result<(Vec<Conversation>, Option<Cursor>), StepError> {
-        let (mut items, mut after) = (Vec::new(), after.to_owned());
-        for _ in 0..PARTNERS {
-            if items.len() == self.limit {
-                break;
-            }
-            let Some(with) = partner(host, self.user, &after, self.deadline).await? else {
-                return Ok((items, None));
-            };
-            after.clone_from(&with);
-            if !known.contains(&with) {
-                items.extend(self.unlisted(host, &with).await?);
-            }
-        }
-        Ok((items, Some(Cursor::Partners { after, before: self.before })))
-    }
-
-    /// A conversation, unless the list had it on an earlier page.
-    async fn unlisted<H: Host>(&self, host: &H, with: &str) -> Result<Option<Conversation>, StepError> {
-        let stored = lookup::one(host, self.user, &Lookup::Named(summary_name(with)), self.deadline).await?;
-        match stored.map(|stored| stored.read::<Conversation>()) {
-            Some(Ok(conversation)) if conversation.last.n >= self.before => Ok(None),
-            Some(Ok(conversation)) => Ok(Some(conversation)),
-            Some(Err(_)) | None => history::rebuilt(host, self.user, with, self.deadline).await,
-        }
-    }
+/// Whether the list has a conversation where it belongs, and has shown it there.
+async fn is_listed<H: Host>(
+    host: &H,
+    user: &EntityId,
+    conversation: &Conversation,
+    deadline: Millis,
+) -> Result<bool, StepError> {
+    let rank = format!("{:020}", conversation.last.n);
+    let list = chat::own(CONVERSATIONS, user);
+    let there = chat::listed(host, &list, (&rank, &rank), (Order::Ascending, 1), deadline).await?;
+    Ok(there.iter().any(|(_, stored)| stored.name == summary_name(&conversation.with)))
 }
 
 /// The next conversation partner in the order of names, from the messages.

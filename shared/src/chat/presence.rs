@@ -10,6 +10,9 @@ use crate::host::Host;
 use crate::mailbox::StepError;
 use crate::store::Order;
 
+/// How many parts of the lists one page looks at: those whose connections have expired are still there for a while.
+const PARTS: usize = 40;
+
 /// Where a page begins: in which of the lists, and after whom.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cursor {
@@ -37,6 +40,11 @@ impl FromStr for Cursor {
     }
 }
 
+/// The name of one of the lists: no user's own, so that no user is needed for it.
+fn list_name(list: u64) -> String {
+    format!("{KIND}/#online/{list}")
+}
+
 /// One page of those who are online, and where the next one begins. Whoever comes or goes meanwhile may be missing or
 /// still there; whoever's connections have expired is not.
 ///
@@ -50,11 +58,14 @@ pub async fn online<H: Host>(
 ) -> Result<(Vec<Presence>, Option<Cursor>), StepError> {
     let Cursor { mut list, mut after } = cursor.clone();
     let mut items = Vec::new();
-    while list < ONLINE_LISTS && items.len() < limit {
+    for _ in 0..PARTS {
+        if list == ONLINE_LISTS || items.len() == limit {
+            break;
+        }
         let wanted = limit - items.len();
         // `!` comes before every character of a name, `~` behind most: names that begin alike are different ranks.
         let from = if after.is_empty() { "!".to_owned() } else { format!("{after}!") };
-        let name = format!("{KIND}/#online/{list}");
+        let name = list_name(list);
         let page = chat::listed(host, &name, (&from, "\u{7f}"), (Order::Ascending, wanted), deadline).await?;
         match page.last() {
             Some((rank, _)) if page.len() == wanted => after.clone_from(rank),
@@ -67,4 +78,28 @@ pub async fn online<H: Host>(
         items.extend(presences.filter(|presence| presence.until > now));
     }
     Ok((items, (list < ONLINE_LISTS).then_some(Cursor { list, after })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actors::user::online_list;
+
+    #[test]
+    fn everybody_is_on_one_of_the_lists() {
+        let names: Vec<String> = (0..ONLINE_LISTS).map(list_name).collect();
+        for name in ["a", "b", "alice", "bob", "user-1", "user-2"] {
+            let list = online_list(name).name(&chat::user(name).unwrap());
+            assert!(names.contains(&list), "{name} is on {list}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_is_read_as_it_was_written() {
+        let cursor = Cursor { list: 3, after: "a~b".to_owned() };
+        assert_eq!(cursor.to_string().parse::<Cursor>().unwrap(), cursor);
+        for wrong in ["", "x~a", "16~a", "3", "3~a b"] {
+            assert!(wrong.parse::<Cursor>().is_err(), "{wrong}");
+        }
+    }
 }

@@ -8,6 +8,8 @@ use crate::host::Host;
 use crate::limits;
 use crate::lookup;
 use crate::mailbox::StepError;
+use crate::mailbox::view::Standing;
+use crate::outcome::{Outcome, Settled};
 use crate::records::Lookup;
 
 /// What was found and done.
@@ -17,6 +19,8 @@ pub struct Refilled {
     pub looked: u64,
     /// With whom the user has those whose summary is written anew.
     pub refilled: Vec<String>,
+    /// With whom the user has those that were not, or not yet.
+    pub left: Vec<String>,
 }
 
 /// Looks at all conversations of a user, along the messages. It may run at any time: whoever holds the user writes.
@@ -35,8 +39,11 @@ pub async fn refill<H: Host>(client: &Client<H>, user: &EntityId) -> Result<Refi
             let wait_ms = limits::DIALECT_WAIT_MS;
             let submission =
                 Submission { entity: user, drafts: &drafts, mode: Mode::Inline, wait_ms, deadline: deadline() };
-            client.submit(submission).await?;
-            done.refilled.push(with.clone());
+            let receipts = client.submit(submission).await?;
+            match receipts.into_iter().next().map(|receipted| receipted.standing) {
+                Some(Standing::Settled(Settled { outcome: Outcome::Reply(_), .. })) => done.refilled.push(with.clone()),
+                _ => done.left.push(with.clone()),
+            }
         }
         after = with;
     }

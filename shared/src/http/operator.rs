@@ -322,11 +322,13 @@ pub struct RefillAnswer {
     pub looked: u64,
     /// With whom the user has those whose summary is written anew.
     pub refilled: Vec<String>,
+    /// With whom the user has those that were not, or not yet: the log and the dead letters say why.
+    pub left: Vec<String>,
 }
 
 impl From<Refilled> for RefillAnswer {
-    fn from(Refilled { looked, refilled }: Refilled) -> Self {
-        Self { looked, refilled }
+    fn from(Refilled { looked, refilled, left }: Refilled) -> Self {
+        Self { looked, refilled, left }
     }
 }
 

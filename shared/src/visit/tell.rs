@@ -1,55 +1,83 @@
-//! Pushes go out, after everything that is not best effort.
+//! Pushes go out, when everything that is not best effort is done.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use futures::future::join_all;
+use futures::future::{Either, join_all, select};
 
 use crate::envelope::{Draft, EntityId, Millis};
 use crate::host::Host;
 use crate::mailbox::post::{Posting, Room, Tries, post};
 use crate::push::Pushed;
-use crate::registry::Kind;
+
+/// What pushes leave of the invocation's time, in milliseconds: the answer is still to be given.
+const ANSWER_MS: u64 = 500;
+
+/// What an entity says to connections, in order.
+#[derive(Debug)]
+pub struct Pushes {
+    /// Whose they are.
+    pub entity: EntityId,
+    /// Connections, and what each is told.
+    pub messages: Vec<(String, String)>,
+}
+
+impl Pushes {
+    /// Nothing.
+    #[must_use]
+    pub fn none(entity: EntityId) -> Self {
+        Self { entity, messages: Vec::new() }
+    }
+}
 
 /// Pushes messages: in order to each connection, and to all connections side by side. After one that did not arrive a
-/// connection gets no more: its client notices the gap, and asks. What is gone is forgotten by the entity.
-pub(super) async fn tell<H: Host>(
-    host: &H,
-    kind: &Kind,
-    entity: &EntityId,
-    pushes: &[(String, String)],
-    deadline: Millis,
-) {
-    let mut by_connection: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (connection, message) in pushes {
-        by_connection.entry(connection).or_default().push(message);
-    }
-    let pushes = by_connection.into_iter().map(async |(connection, messages)| {
+/// connection gets no more: its client notices the gap, and asks. What is gone is forgotten by its entity.
+pub(super) async fn tell<H: Host>(host: &H, pushes: Vec<Pushes>, deadline: Millis) {
+    let end = Millis(deadline.0.saturating_sub(ANSWER_MS));
+    let lanes = pushes.iter().flat_map(|pushes| {
+        let mut lanes: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (connection, message) in &pushes.messages {
+            lanes.entry(connection).or_default().push(message);
+        }
+        lanes.into_iter().map(|(connection, messages)| (&pushes.entity, connection, messages))
+    });
+    let lanes = lanes.map(async |(entity, connection, messages)| {
         for message in messages {
-            match host.push(connection, message).await {
+            match one(host, connection, message, end).await {
                 Pushed::Arrived => {}
-                Pushed::Gone => return Some(connection),
+                Pushed::Gone => return Some((entity, connection)),
                 Pushed::Unknown => return None,
-            }
-            if host.now() >= deadline {
-                return None;
             }
         }
         None
     });
-    let gone: Vec<&str> = join_all(pushes).await.into_iter().flatten().collect();
-    for command in gone.into_iter().filter_map(|connection| kind.gone(connection)) {
-        forget(host, entity, command, deadline).await;
+    for (entity, connection) in join_all(lanes).await.into_iter().flatten() {
+        forget(host, entity, connection, end).await;
     }
 }
 
-/// Tells the entity by a post of its own: the lease may be another's by now. Lost, it is told by the next push.
-async fn forget<H: Host>(host: &H, entity: &EntityId, command: String, deadline: Millis) {
-    let drafts = [Draft { body: command, keyed: None, from: None }];
-    let posting = Posting { entity, drafts: &drafts, owner: None, room: Room::Queue, deadline };
+/// One push, for as long as there is time.
+async fn one<H: Host>(host: &H, connection: &str, message: &str, end: Millis) -> Pushed {
+    let left = end.since(host.now());
+    if left == 0 {
+        return Pushed::Unknown;
+    }
+    let sleep = host.sleep(Duration::from_millis(left));
+    match select(Box::pin(host.push(connection, message)), Box::pin(sleep)).await {
+        Either::Left((pushed, _)) => pushed,
+        Either::Right(_) => Pushed::Unknown,
+    }
+}
+
+/// Tells the entity by a post of its own: the lease may be another's by now. If that fails, the next push says it again.
+async fn forget<H: Host>(host: &H, entity: &EntityId, connection: &str, end: Millis) {
+    let kind = host.registry().kind(entity.kind());
+    let Some(body) = kind.and_then(|kind| kind.gone(connection)) else {
+        return;
+    };
+    let drafts = [Draft { body, keyed: None, from: None }];
+    let posting = Posting { entity, drafts: &drafts, owner: None, room: Room::Queue, deadline: end };
     if let Err(error) = post(host, posting, &mut Tries::default()).await {
         tracing::debug!(%entity, %error, "a connection that is gone is still counted");
     }
 }
-
-#[cfg(test)]
-mod tests;

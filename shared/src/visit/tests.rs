@@ -164,7 +164,7 @@ fn played<const POLICY: char>(image: &Mailbox, settings: Settings, ms: u64, repl
     let host = Scripted::new(replies).with(settings).knowing([Kind::of::<Told<POLICY>>()]);
     let mut budget = Budget { deadline: BEGINNING.plus(ms + FINISH_MS), hops: settings.hops };
     let held = Held { image: image.clone(), me: me() };
-    let (Visited { end, follow }, heard) = listen(|| run(visit(&host, held, &mut budget)));
+    let (Visited { end, follow, .. }, heard) = listen(|| run(visit(&host, held, &mut budget)));
     assert_eq!(host.asked().len(), asked, "the script is played to its end: {:?}", host.asked());
     let played = Played { end, follow, hops: budget.hops, host, heard, runs: RUNS.get() };
     played.updates().iter().for_each(assert_complete);
@@ -198,8 +198,7 @@ fn who_waits_is_told_and_what_is_pushed_goes_out_once_it_is_durable() {
     let told = |reply: Reply| {
         let host = Scripted::new([reply]).knowing([Kind::of::<Told<'p'>>()]);
         let mut waiter = host.waiting().wait_for(id(7));
-        let mut budget = Budget { deadline: BEGINNING.plus(10_000), hops: 4 };
-        run(visit(&host, Held { image: image.clone(), me: me() }, &mut budget)).end.unwrap();
+        run(visit_all(&host, Held { image: image.clone(), me: me() }, BEGINNING.plus(10_000))).unwrap();
         (waiter.settled.try_recv().ok().flatten().map(|settled| settled.outcome), host.pushed().len())
     };
     assert_eq!(told(Reply::applied(&idle(7))), (Some(Outcome::Reply(json!(1))), 1));

@@ -5,8 +5,6 @@ use serde_json::{Value, json};
 use crate::world::World;
 
 fn contents(log: &[Value]) -> Vec<(u64, &str, &str)> {
-    let text = |value: &Value, name: &str| value[name].as_str().map(str::to_owned);
-    let _ = text;
     log.iter()
         .map(|message| {
             (message["n"].as_u64().unwrap(), message["from"].as_str().unwrap(), message["content"].as_str().unwrap())
@@ -124,4 +122,41 @@ async fn presence_follows_the_connections_and_heals_by_expiry() {
     let pong = world.frame("bob", "desk-2", &json!({"type": "ping"})).await;
     assert_eq!(pong["type"], "pong");
     assert_eq!(online(&world).await, ["bob"], "a sign of life brings it back");
+}
+
+#[tokio::test]
+async fn what_is_no_message_is_refused_before_it_is_stored() {
+    let world = World::new().await;
+    let send = async |content: &str| {
+        world.post("/users/alice/messages", &json!({"to": "bob", "content": content}).to_string()).await.status
+    };
+    assert_eq!(send(&"a".repeat(8192)).await, 200);
+    assert_eq!(send(&"a".repeat(8193)).await, 400);
+    // As JSON these take two and six times their own bytes, on every leg of their way.
+    assert_eq!((send(&"\"".repeat(6100)).await, send(&"\"".repeat(6200)).await), (200, 400));
+    assert_eq!((send(&"\u{1}".repeat(2000)).await, send(&"\u{1}".repeat(2100)).await), (200, 400));
+    let body = r#"{"to": "bob", "content": "hello", "client_id": "m-1"}"#;
+    let two = world.http("POST", "/users/alice/messages", &[("idempotency-key", "k-1")], body).await;
+    assert_eq!(two.status, 400, "{two:?}");
+    let one = world.http("POST", "/users/alice/messages", &[("idempotency-key", "m-1")], body).await;
+    assert_eq!(one.status, 200, "{one:?}");
+    assert_eq!(world.log("bob", 100).await.len(), 4);
+}
+
+#[tokio::test]
+async fn nobody_is_pushed_at_by_strangers_and_a_pong_tells_how_much_there_is() {
+    let world = World::new().await;
+    for frame in [json!({"type": "typing", "to": "bob"}), json!({"type": "typing", "to": "nobody", "ref": "r"})] {
+        assert_eq!(world.frame("alice", "c-1", &frame).await, Value::Null);
+    }
+    assert_eq!(world.frame("alice", "c-1", &json!({"type": "ping"})).await["log"], 0);
+    world.say("alice", "bob", "hello").await;
+    assert_eq!(world.frame("bob", "c-2", &json!({"type": "ping", "v": 1})).await["log"], 1);
+    let wrong =
+        world.frame("alice", "c-1", &json!({"type": "send", "id": "m", "to": "alice", "content": "hello"})).await;
+    assert_eq!(
+        (&wrong["type"], &wrong["problem"]["type"]),
+        (&json!("error"), &json!("urn:leasebox:message-to-itself")),
+        "{wrong}"
+    );
 }

@@ -125,10 +125,12 @@ class Problem extends Error {
   constructor(status, body) {
     super(body?.detail || body?.title || `The server answered ${status}`);
     this.status = status;
+    this.type = body?.type;
   }
 
   /** Asking again without changing anything would bring the same. */
   get final() {
+    if (this.type === "urn:leasebox:event-failed") return true; // It lies in the dead letters, for an operator.
     return this.status >= 400 && this.status < 500 && this.status !== 429 && this.status !== 408;
   }
 }
@@ -287,7 +289,7 @@ class Chat {
 
   open(peer) {
     this.current = this.conversation(peer);
-    if (this.current.older === undefined) this.older();
+    if (this.current.older === undefined && this.#cursor !== null) this.older();
   }
 
   // ------------------------------------------------------------------------------------------ Coming and going
@@ -321,10 +323,7 @@ class Chat {
     let page = null;
     while (this.link.online && !(page = await this.list())) await new Promise((wait) => setTimeout(wait, 1000));
     if (!this.link.online) return;
-    // Pushes have come since before the list was asked for, so they, or a sync, go on where it ends.
-    this.#cursor ??= Math.max(0, ...page.items.map(({ last }) => last?.n ?? 0));
     this.sync();
-    if (this.current?.older === undefined) this.older();
   }
 
   #left() {
@@ -352,6 +351,9 @@ class Chat {
         this.#highest = Math.max(this.#highest, last?.n ?? 0);
       }
       if (cursor || this.more === null) this.more = page.cursor;
+      // What comes from here on is pushed or synced, so history may be loaded: nothing lies between the two.
+      if (!cursor) this.#cursor ??= Math.max(0, ...page.items.map(({ last }) => last?.n ?? 0));
+      if (this.current?.older === undefined) this.older();
       this.#hooks.changed();
       return page;
     } catch (error) {
@@ -376,6 +378,7 @@ class Chat {
     else if (frame.type === "sync") this.#synced(frame);
     else if (frame.type === "read") this.conversation(frame.with).unread = frame.unread;
     else if (frame.type === "typing") this.conversation(frame.from).typing = Date.now() + 5000;
+    else if (frame.type === "pong" && frame.log > this.#cursor) this.sync(); // The last push was lost.
     else if (frame.type === "error") this.#failed(frame);
     this.#hooks.changed();
   }
@@ -407,7 +410,7 @@ class Chat {
       this.outbox.remove(id);
     } else if (this.outbox.get(id)) {
       // Durable, and it has no number yet: it comes by sync.
-      this.outbox.put({ ...this.outbox.get(id), state: "queued" });
+      this.outbox.put({ ...this.outbox.get(id), state: "queued", due: Date.now() + PATIENCE });
       setTimeout(() => this.sync(), 500);
     }
     if (this.#highest > this.#cursor) this.sync();
@@ -488,8 +491,9 @@ class Chat {
     if (!this.link.online) return;
     const [now, waiting] = [Date.now(), new Set()];
     for (const entry of this.outbox.all()) {
-      if (entry.state !== "pending" || waiting.has(entry.to)) continue;
-      waiting.add(entry.to);
+      if (entry.state === "failed" || (entry.state === "pending" && waiting.has(entry.to))) continue;
+      // What is queued keeps its place, and is asked about now and then: it may have failed there.
+      if (entry.state === "pending") waiting.add(entry.to);
       if (now < (entry.due ?? 0)) continue;
       if (entry.tried && now - entry.tried > SAME_ID_IS_SAFE) {
         const problem = "It was never acknowledged, and may have arrived or not. Look before you send it again.";

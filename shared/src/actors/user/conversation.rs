@@ -145,7 +145,14 @@ pub(super) fn lookups(event: &Event<'_, Command>, with: &str) -> Vec<Lookup> {
 /// To read up to a message is decided with that message besides.
 pub(super) fn lookups_of_reading(event: &Event<'_, Command>, with: &str, upto: Option<u64>) -> Vec<Lookup> {
     let mut lookups = lookups(event, with);
-    lookups.extend(upto.map(|upto| last_message(with, upto)));
+    if let Some(upto) = upto {
+        let named = message_name(with, upto);
+        // A reader names a message, and anything else is before or between them.
+        lookups.push(match event.records.named::<Message>(&named) {
+            Ok(None) => last_message(with, upto),
+            _ => Lookup::Named(named),
+        });
+    }
     lookups
 }
 
@@ -202,7 +209,8 @@ fn log(state: &State, event: &Event<'_, Command>, with: &str, message: Message) 
     let frame = Frame::message(&message, after.unread());
     let record = Record::new(message_name(with, message.n), &message)?;
     let record = record.listed(List::Own(LOG), format!("{:020}", message.n));
-    let turn = Turn::reply(state.clone(), Reply::Message(message)).write(record).write(after.record()?);
+    let reply = if message.from == with { Reply::Logged { n: message.n } } else { Reply::Message(message) };
+    let turn = Turn::reply(state.clone(), reply).write(record).write(after.record()?);
     Ok(state.push(turn, event.at, &frame))
 }
 
@@ -218,7 +226,10 @@ pub(super) fn read(
     let to = match upto {
         None => Some(Mark { incoming: before.incoming, upto: before.last.n }),
         Some(upto) => {
-            let last: Option<Message> = event.records.last(&message_name(with, 0), &message_name(with, upto))?;
+            let last: Option<Message> = match event.records.named(&message_name(with, upto))? {
+                Some(named) => Some(named),
+                None => event.records.last(&message_name(with, 0), &message_name(with, upto))?,
+            };
             last.map(|last| Mark { incoming: last.incoming, upto: last.n })
         }
     };

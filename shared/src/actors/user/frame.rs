@@ -84,6 +84,8 @@ pub enum Frame {
     Pong {
         /// The time.
         at: String,
+        /// How many messages the log has, or had a moment ago: a client that knows fewer has missed some.
+        log: u64,
     },
     /// A frame was refused.
     Error {

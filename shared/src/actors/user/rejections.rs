@@ -1,7 +1,7 @@
 //! What the rules of the chat refuse.
 
 use crate::actor::Rejection;
-use crate::actors::user::{CLIENT_ID_BYTES, CONTENT_BYTES, KIND};
+use crate::actors::user::{CLIENT_ID_BYTES, CONTENT_BYTES, ENCODED_BYTES, KIND};
 use crate::envelope::EntityId;
 
 /// Whether this may be the other side of a conversation.
@@ -15,15 +15,17 @@ pub(super) fn partner(user: &EntityId, with: &str) -> Result<(), Rejection> {
     }
 }
 
-/// Whether this may be a message.
+/// Whether this may be a message. It travels as JSON, in which some characters take more than their own bytes.
 pub(super) fn content(content: &str) -> Result<(), Rejection> {
-    match content.len() {
-        bytes @ (0 | CONTENT_BYTES..) if bytes == 0 || bytes > CONTENT_BYTES => {
-            let detail = format!("the content has {bytes} bytes; a message has 1 to {CONTENT_BYTES}");
-            Err(Rejection::new("invalid-content", 400, detail).with("bytes", bytes))
-        }
-        _ => Ok(()),
+    let (bytes, encoded) = (content.len(), serde_json::to_string(content).map_or(usize::MAX, |json| json.len()));
+    if (1..=CONTENT_BYTES).contains(&bytes) && encoded <= ENCODED_BYTES {
+        return Ok(());
     }
+    let detail = format!(
+        "the content has {bytes} bytes, {encoded} as JSON; a message has 1 to {CONTENT_BYTES}, and at most \
+         {ENCODED_BYTES} as JSON"
+    );
+    Err(Rejection::new("invalid-content", 400, detail).with("bytes", bytes))
 }
 
 /// Whether a client may call a message this.
