@@ -51,6 +51,9 @@ async fn who_is_there_and_who_writes_is_seen() {
     alice.says("#with", "bob").await;
     alice.sees("bob", "true").await;
     alice.says("#presence", "online").await;
+    // Typing is told to whom one has written with before.
+    alice.say("Are you there?").await;
+    alice.acknowledged(1).await;
     bob.begin("alice").await;
     bob.write("#compose", "I am still thinki").await;
     alice.says("#typing", "bob is typing…").await;
