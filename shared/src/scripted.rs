@@ -247,12 +247,13 @@ impl Host for Scripted {
         &self.waiting
     }
 
-    /// A connection may be called `gone` or `unknown`; every other one is there.
+    /// A connection may be called `gone`, `unknown` or `silent`; every other one is there.
     async fn push(&self, connection: &str, message: &str) -> Pushed {
         self.script().pushed.push((connection.to_owned(), message.to_owned()));
         match connection {
             "gone" => Pushed::Gone,
             "unknown" => Pushed::Unknown,
+            "silent" => pending().await,
             _ => Pushed::Arrived,
         }
     }

@@ -81,3 +81,6 @@ async fn forget<H: Host>(host: &H, entity: &EntityId, connection: &str, end: Mil
         tracing::debug!(%entity, %error, "a connection that is gone is still counted");
     }
 }
+
+#[cfg(test)]
+mod tests;

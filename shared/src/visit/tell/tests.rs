@@ -3,7 +3,7 @@
 use serde_dynamo::AttributeValue;
 use serde_json::json;
 
-use super::tell;
+use super::{ANSWER_MS, Pushes, tell};
 use crate::actor::{Actor, Event, Fault, Turn};
 use crate::envelope::{EntityId, Envelope, Millis};
 use crate::registry::Kind;
@@ -35,10 +35,10 @@ fn entity() -> EntityId {
 
 /// Pushes these and returns what went out to the connections, and the host.
 fn told<const CARES: bool>(pushes: &[(&str, &str)], deadline: Millis, replies: Vec<Reply>) -> (Vec<String>, Scripted) {
-    let (host, asked) = (Scripted::new(replies.clone()), replies.len());
-    let pushes: Vec<_> =
-        pushes.iter().map(|(connection, message)| ((*connection).to_owned(), (*message).to_owned())).collect();
-    run(tell(&host, &Kind::of::<Told<CARES>>(), &entity(), &pushes, deadline));
+    let (host, asked) = (Scripted::new(replies.clone()).knowing([Kind::of::<Told<CARES>>()]), replies.len());
+    let messages = pushes.iter().map(|(connection, message)| ((*connection).to_owned(), (*message).to_owned()));
+    let pushes = Pushes { entity: entity(), messages: messages.collect() };
+    run(tell(&host, vec![Pushes::none(entity()), pushes], deadline));
     assert_eq!(host.asked().len(), asked);
     let mut pushed: Vec<_> =
         host.pushed().iter().map(|(connection, message)| format!("{connection} {message}")).collect();
@@ -50,8 +50,16 @@ fn told<const CARES: bool>(pushes: &[(&str, &str)], deadline: Millis, replies: V
 #[test]
 fn messages_go_out_in_order_to_each_connection_until_the_time_is_over() {
     let pushes = [("c", "2"), ("d", "1"), ("c", "1")];
-    assert_eq!(told::<true>(&pushes, BEGINNING.plus(1), vec![]).0, ["c 2", "c 1", "d 1"]);
-    assert_eq!(told::<true>(&pushes, BEGINNING, vec![]).0, ["c 2", "d 1"]);
+    assert_eq!(told::<true>(&pushes, BEGINNING.plus(ANSWER_MS + 1), vec![]).0, ["c 2", "c 1", "d 1"]);
+    assert!(told::<true>(&pushes, BEGINNING.plus(ANSWER_MS), vec![]).0.is_empty(), "the answer is still to be given");
+}
+
+#[test]
+fn one_that_is_silent_holds_nobody_up_for_longer_than_there_is_time() {
+    let pushes = [("silent", "1"), ("silent", "2"), ("c", "1"), ("c", "2")];
+    let (pushed, host) = told::<true>(&pushes, BEGINNING.plus(ANSWER_MS + 700), vec![]);
+    assert_eq!(pushed, ["c 1", "c 2", "silent 1"]);
+    assert_eq!(host.slept(), [700]);
 }
 
 #[test]
