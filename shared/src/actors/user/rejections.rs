@@ -1,7 +1,7 @@
 //! What the rules of the chat refuse.
 
 use crate::actor::Rejection;
-use crate::actors::user::{CLIENT_ID_BYTES, CONTENT_BYTES, KIND};
+use crate::actors::user::{CLIENT_ID_BYTES, CONTENT_BYTES, CONTENT_JSON_BYTES, KIND};
 use crate::envelope::EntityId;
 
 /// Whether this may be the other side of a conversation.
@@ -22,7 +22,15 @@ pub(super) fn content(content: &str) -> Result<(), Rejection> {
             let detail = format!("the content has {bytes} bytes; a message has 1 to {CONTENT_BYTES}");
             Err(Rejection::new("invalid-content", 400, detail).with("bytes", bytes))
         }
-        _ => Ok(()),
+        _ => match serde_json::to_string(content).map_or(usize::MAX, |json| json.len()) {
+            // On its way to the receiver it is an event, in JSON: one that does not fit must be refused before it is sent.
+            bytes if bytes > CONTENT_JSON_BYTES => {
+                let detail =
+                    format!("the content has {bytes} bytes as JSON; a message has at most {CONTENT_JSON_BYTES}");
+                Err(Rejection::new("invalid-content", 400, detail).with("bytes", bytes))
+            }
+            _ => Ok(()),
+        },
     }
 }
 
