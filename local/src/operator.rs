@@ -140,8 +140,9 @@ async fn done<H: Host>(host: &H, command: Command, json: bool) -> Result<Report,
             report(json, &ResumeAnswer::new(resumed), print::resumed)
         }
         Command::Refill { user } => {
-            let refilled = refill::refill(&Client::new(host.clone()), &chat::user(&user)?).await?;
-            report(json, &RefillAnswer::from(refilled), print::refilled)
+            let answer = RefillAnswer::from(refill::refill(&Client::new(host.clone()), &chat::user(&user)?).await?);
+            let left = (!answer.damaged.is_empty()).then(|| format!("damaged: {}", answer.damaged.join(", ")));
+            Report { left, ..report(json, &answer, print::refilled) }
         }
         Command::Stuck { kind } => report(json, &all_stuck(host, kind.as_deref()).await?, print::stuck),
         Command::Sweep { kind } => {

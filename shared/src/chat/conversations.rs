@@ -1,20 +1,22 @@
 //! A user's conversations, newest first, a page at a time.
 //!
-//! The list is read through the index, so a page costs what is on it. When it ends before the number of conversations is
-//! reached, some summary is missing, damaged beyond being listed, or so new that the index does not have it: then the
-//! pages go on along the messages, which are the truth, and bring what the list did not.
+//! The list is read through the index, so a page costs what is on it. It begins with the conversation of the last message
+//! in the log: when it does not, the index is late, and asked again. When it ends before the number of conversations is
+//! reached, some summary is missing, damaged beyond being listed, or so new that the index did not have it: then the
+//! pages go on along the messages, which are the truth, and bring what the list did not. A conversation of which neither
+//! the summary nor the last message can be read is left out, and operators are told.
 
 use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::actors::user::{CONVERSATIONS, Conversation, summary_name};
+use crate::actors::user::{CONVERSATIONS, Conversation, State, summary_name};
 use crate::chat::{self, history};
 use crate::envelope::{EntityId, Malformed, Millis};
 use crate::host::Host;
 use crate::lookup;
 use crate::mailbox::StepError;
-use crate::records::Lookup;
+use crate::records::{Lookup, Stored};
 use crate::store::{Consistency, Order};
 
 /// How many conversation partners one page looks at while it goes along the messages.
@@ -29,27 +31,31 @@ pub enum Cursor {
         before: u64,
         /// How many conversations came before.
         seen: u64,
+        /// The number that the list began with.
+        top: u64,
     },
-    /// Along the messages: after this partner. What the list had, it had from this number on.
+    /// Along the messages: after this partner. What the list had, it had from one of these numbers to the other.
     Partners {
         /// The partner.
         after: String,
-        /// The number of the first last message that the last page of the list did not look for.
+        /// The number that the list ended with.
         before: u64,
+        /// The number that the list began with.
+        top: u64,
     },
 }
 
 impl Default for Cursor {
     fn default() -> Self {
-        Self::List { before: u64::MAX, seen: 0 }
+        Self::List { before: u64::MAX, seen: 0, top: u64::MAX }
     }
 }
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::List { before, seen } => write!(f, "{before}-{seen}"),
-            Self::Partners { after, before } => write!(f, "{before}~{after}"),
+            Self::List { before, seen, top } => write!(f, "{before}-{top}-{seen}"),
+            Self::Partners { after, before, top } => write!(f, "{before}-{top}~{after}"),
         }
     }
 }
@@ -60,12 +66,14 @@ impl FromStr for Cursor {
     fn from_str(text: &str) -> Result<Self, Malformed> {
         let wrong = || Malformed("this is no cursor that a page of conversations has given".to_owned());
         let number = |text: &str| text.parse().map_err(|_| wrong());
-        match text.split_once(['-', '~']) {
-            Some((before, after)) if text.as_bytes().get(before.len()) == Some(&b'~') => {
-                Ok(Self::Partners { after: chat::user(after)?.id().to_owned(), before: number(before)? })
-            }
-            Some((before, seen)) => Ok(Self::List { before: number(before)?, seen: number(seen)? }),
-            None => Err(wrong()),
+        let (before, rest) = text.split_once('-').ok_or_else(wrong)?;
+        let before = number(before)?;
+        // A name may have either in it, and comes last.
+        let at = rest.find(['-', '~']).ok_or_else(wrong)?;
+        let (top, rest) = (number(rest.get(..at).unwrap_or_default())?, rest.get(at..).unwrap_or_default());
+        match rest.strip_prefix('~') {
+            Some(after) => Ok(Self::Partners { after: chat::user(after)?.id().to_owned(), before, top }),
+            None => Ok(Self::List { before, seen: number(rest.strip_prefix('-').unwrap_or_default())?, top }),
         }
     }
 }
@@ -73,7 +81,7 @@ impl FromStr for Cursor {
 /// One page of conversations, and where the next one begins.
 ///
 /// # Errors
-/// When the store fails, or messages are damaged.
+/// When the store fails, or the user's mailbox is damaged.
 pub async fn page<H: Host>(
     host: &H,
     user: &EntityId,
@@ -81,42 +89,65 @@ pub async fn page<H: Host>(
     limit: usize,
     deadline: Millis,
 ) -> Result<(Vec<Conversation>, Option<Cursor>), StepError> {
-    let (before, seen) = match cursor {
-        Cursor::List { before, seen } => (*before, *seen),
-        Cursor::Partners { after, before } => {
-            let search = Search { user, before: *before, limit, deadline };
+    let (before, seen, top) = match *cursor {
+        Cursor::List { before, seen, top } => (before, seen, top),
+        Cursor::Partners { ref after, before, top } => {
+            let search = Search { user, before, top, limit, deadline };
             return search.after(host, after, &HashSet::new()).await;
         }
     };
     // Counted before the list is read: what comes meanwhile is not missed.
-    let total = chat::state(host, user, Consistency::Strong).await?.conversations;
-    let items = listed(host, user, before, limit, deadline).await?;
-    let reached = seen + items.len() as u64;
-    if let Some(last) = items.last().filter(|_| items.len() == limit) {
-        let next = Cursor::List { before: last.last.n, seen: reached };
-        return Ok((items, (reached < total).then_some(next)));
+    let State { conversations: total, log, .. } = chat::state(host, user, Consistency::Strong).await?;
+    let is_first = *cursor == Cursor::default();
+    let mut listed = list(host, user, before, limit, deadline).await?;
+    for _ in 1..chat::TRIES {
+        if !is_first || listed.top.unwrap_or_default() >= log {
+            break;
+        }
+        host.sleep(chat::PAUSE).await;
+        listed = list(host, user, before, limit, deadline).await?;
     }
+    let Listed { items, places, top: first, bottom } = listed;
+    let (reached, top) = (seen.saturating_add(places), if is_first { first.unwrap_or_default() } else { top });
+    let before = bottom.unwrap_or(before);
     if reached >= total {
         return Ok((items, None));
     }
+    if places >= limit as u64 {
+        return Ok((items, Some(Cursor::List { before, seen: reached, top })));
+    }
     let known = items.iter().map(|item| item.with.clone()).collect();
-    let search = Search { user, before, limit: limit - items.len(), deadline };
+    let search = Search { user, before, top, limit: limit - items.len(), deadline };
     let (more, next) = search.after(host, "", &known).await?;
     let mut items: Vec<_> = items.into_iter().chain(more).collect();
     items.sort_by_key(|item| std::cmp::Reverse(item.last.n));
     Ok((items, next))
 }
 
-async fn listed<H: Host>(
+/// A part of the list.
+struct Listed {
+    items: Vec<Conversation>,
+    /// How many conversations it has, those that cannot be read included.
+    places: u64,
+    /// The number that it begins with, if there is anything in it.
+    top: Option<u64>,
+    /// The number that it ends with.
+    bottom: Option<u64>,
+}
+
+async fn list<H: Host>(
     host: &H,
     user: &EntityId,
     before: u64,
     limit: usize,
     deadline: Millis,
-) -> Result<Vec<Conversation>, StepError> {
+) -> Result<Listed, StepError> {
     let (from, to) = (format!("{:020}", 0), format!("{:020}", before.saturating_sub(1)));
     let list = chat::own(CONVERSATIONS, user);
     let listed = chat::listed(host, &list, (&from, &to), (Order::Descending, limit), deadline).await?;
+    // By their places, whatever is in them: a page must go on where it ended.
+    let place = |place: Option<&(String, Stored)>| place.and_then(|(rank, _)| rank.parse().ok());
+    let (places, top, bottom) = (listed.len() as u64, place(listed.first()), place(listed.last()));
     let mut items = Vec::with_capacity(listed.len());
     for (_, stored) in listed {
         match stored.read() {
@@ -124,17 +155,18 @@ async fn listed<H: Host>(
             // Its name says whose messages to ask.
             Err(_) => {
                 let with = stored.name.strip_prefix(&summary_name("")).unwrap_or_default();
-                items.extend(history::rebuilt(host, user, with, deadline).await?);
+                items.extend(chat::left_out(history::rebuilt(host, user, with, deadline).await)?);
             }
         }
     }
-    Ok(items)
+    Ok(Listed { items, places, top, bottom })
 }
 
-/// The search for what the list does not have, along the messages.
+/// The search for what the list does not have, along the messages. What the list had, it had from `top` to `before`.
 struct Search<'a> {
     user: &'a EntityId,
     before: u64,
+    top: u64,
     limit: usize,
     deadline: Millis,
 }
@@ -156,17 +188,18 @@ impl Search<'_> {
             };
             after.clone_from(&with);
             if !known.contains(&with) {
-                items.extend(self.unlisted(host, &with).await?);
+                items.extend(chat::left_out(self.unlisted(host, &with).await)?);
             }
         }
-        Ok((items, Some(Cursor::Partners { after, before: self.before })))
+        Ok((items, Some(Cursor::Partners { after, before: self.before, top: self.top })))
     }
 
-    /// A conversation, unless the list had it on an earlier page.
+    /// A conversation, unless the list had it on an earlier page. One that is newer than what the list began with was not
+    /// there: the index was late, or it has had a message since.
     async fn unlisted<H: Host>(&self, host: &H, with: &str) -> Result<Option<Conversation>, StepError> {
         let stored = lookup::one(host, self.user, &Lookup::Named(summary_name(with)), self.deadline).await?;
         match stored.map(|stored| stored.read::<Conversation>()) {
-            Some(Ok(conversation)) if conversation.last.n >= self.before => Ok(None),
+            Some(Ok(Conversation { last, .. })) if (self.before..=self.top).contains(&last.n) => Ok(None),
             Some(Ok(conversation)) => Ok(Some(conversation)),
             Some(Err(_)) | None => history::rebuilt(host, self.user, with, self.deadline).await,
         }

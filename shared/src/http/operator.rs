@@ -322,11 +322,13 @@ pub struct RefillAnswer {
     pub looked: u64,
     /// With whom the user has those whose summary is written anew.
     pub refilled: Vec<String>,
+    /// With whom the user has those that cannot be made anew: the last message or the mark is damaged.
+    pub damaged: Vec<String>,
 }
 
 impl From<Refilled> for RefillAnswer {
-    fn from(Refilled { looked, refilled }: Refilled) -> Self {
-        Self { looked, refilled }
+    fn from(Refilled { looked, refilled, damaged }: Refilled) -> Self {
+        Self { looked, refilled, damaged }
     }
 }
 

@@ -1,7 +1,9 @@
 //! A message's journey: sent, logged on both sides, counted, read.
 
 use serde_json::{Value, json};
+use shared::actors::user::{CONTENT_BYTES, CONTENT_JSON_BYTES};
 
+use crate::chat::user;
 use crate::world::World;
 
 fn contents(log: &[Value]) -> Vec<(u64, &str, &str)> {
@@ -124,4 +126,25 @@ async fn presence_follows_the_connections_and_heals_by_expiry() {
     let pong = world.frame("bob", "desk-2", &json!({"type": "ping"})).await;
     assert_eq!(pong["type"], "pong");
     assert_eq!(online(&world).await, ["bob"], "a sign of life brings it back");
+}
+
+/// What is accepted must also fit the event that its receiver gets, and the answers and pushes on the way.
+#[tokio::test]
+async fn the_largest_messages_arrive_and_larger_ones_are_never_sent() {
+    let world = World::new().await;
+    let (from, to, id) = ("f".repeat(128), "t".repeat(128), "i".repeat(64));
+    // As JSON, a quotation mark takes two bytes and a control character six; the whole is in quotation marks.
+    let (quotes, controls) = ("\"".repeat(CONTENT_JSON_BYTES / 2 - 1), "\u{1}".repeat((CONTENT_JSON_BYTES - 2) / 6));
+    let largest = ["x".repeat(CONTENT_BYTES), quotes, controls];
+    for (index, content) in largest.iter().enumerate() {
+        let frame = json!({"type": "send", "id": format!("{}{index}", &id[1..]), "to": to, "content": content});
+        let ack = world.frame(&from, "c-1", &frame).await;
+        assert_eq!((&ack["status"], &ack["message"]["content"]), (&json!("stored"), &json!(content)));
+        assert_eq!(world.log(&to, 100).await[index]["content"], json!(content));
+        let larger = json!({"type": "send", "id": "larger", "to": to, "content": format!("{content}\u{1}")});
+        let refused = world.frame(&from, "c-1", &larger).await;
+        assert_eq!(refused["problem"]["status"], 400, "{refused}");
+    }
+    assert_eq!((world.log(&from, 100).await.len(), world.log(&to, 100).await.len()), (3, 3));
+    world.idle(&user(&from)).await;
 }

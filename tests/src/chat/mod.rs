@@ -2,7 +2,10 @@
 
 mod conversations;
 mod cost;
+mod damage;
+mod decoders;
 mod journey;
+mod late;
 mod pushes;
 
 use lambda_http::request::from_str;
