@@ -2,6 +2,7 @@
 
 mod conversations;
 mod cost;
+mod crash;
 mod damage;
 mod decoders;
 mod journey;
