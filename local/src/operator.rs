@@ -140,9 +140,11 @@ async fn done<H: Host>(host: &H, command: Command, json: bool) -> Result<Report,
             report(json, &ResumeAnswer::new(resumed), print::resumed)
         }
         Command::Refill { user } => {
-            let refilled = refill::refill(&Client::new(host.clone()), &chat::user(&user)?).await?;
-            let answer = RefillAnswer::from(refilled);
-            let left = (!answer.left.is_empty()).then(|| format!("could not be written: {}", answer.left.join(", ")));
+            let answer = RefillAnswer::from(refill::refill(&Client::new(host.clone()), &chat::user(&user)?).await?);
+            let left = [("damaged", &answer.damaged), ("not written yet", &answer.left)].into_iter();
+            let left: Vec<_> = left.filter(|(_, with)| !with.is_empty()).collect();
+            let told = left.iter().map(|(why, with)| format!("{why}: {}", with.join(", ")));
+            let left = (!left.is_empty()).then(|| told.collect::<Vec<_>>().join("; "));
             Report { left, ..report(json, &answer, print::refilled) }
         }
         Command::Stuck { kind } => report(json, &all_stuck(host, kind.as_deref()).await?, print::stuck),

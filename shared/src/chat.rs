@@ -10,6 +10,8 @@ pub mod log;
 pub mod presence;
 pub mod refill;
 
+use std::time::Duration;
+
 use serde_dynamo::AttributeValue;
 
 use crate::actors::user::{KIND, State};
@@ -21,6 +23,11 @@ use crate::mailbox::{StepError, reread, view};
 use crate::records::{List, Stored, Unusable};
 use crate::store::{Consistency, Order, Query, Store};
 use crate::table;
+
+/// How often the index is asked for what it does not have yet.
+const TRIES: u32 = 4;
+/// How long to wait before it is asked again: it follows within milliseconds.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// What a user's mailbox remembers; nothing, before anything happened to the user.
 ///
@@ -42,6 +49,17 @@ fn damaged(user: &EntityId, what: impl Into<String>) -> StepError {
 
 fn unusable(user: &EntityId) -> impl Fn(Unusable) -> StepError + '_ {
     |unusable| damaged(user, unusable.to_string())
+}
+
+/// Part of what is shown of many, none when it is damaged: one that cannot be read must not hide all the others.
+fn left_out<T>(found: Result<Option<T>, StepError>) -> Result<Option<T>, StepError> {
+    match found {
+        Err(error @ StepError::Damaged { .. }) => {
+            tracing::error!(alarm = "damaged", %error, "what a list should show cannot be read, and is left out");
+            Ok(None)
+        }
+        found => found,
+    }
 }
 
 /// Part of a list, from one rank to another, both included. The index is late: what was written a moment ago may be

@@ -1,5 +1,6 @@
 //! Random and mutated input to everything that decodes what comes from outside the program: stream records, wakes,
-//! stored items, cursors, ids. Never a panic, always a value or a typed error. HTTP requests are in `fuzz`.
+//! stored items, cursors, ids. Never a panic, always a value or a typed error. HTTP requests are in `fuzz`, what belongs to
+//! the chat in `chat::decoders`.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -33,7 +34,7 @@ use crate::world::World;
 const INPUTS: usize = 3_000;
 
 /// Runs a decoder over many inputs; a panic names the seed and the input.
-fn many<T: std::fmt::Debug>(name: &str, mut make: impl FnMut(&mut Chance) -> T, decode: impl Fn(&T) -> bool) {
+pub fn many<T: std::fmt::Debug>(name: &str, mut make: impl FnMut(&mut Chance) -> T, decode: impl Fn(&T) -> bool) {
     let seed = seed("FUZZ_SEED");
     let (mut chance, mut good) = (Chance::new(seed), 0);
     for _ in 0..INPUTS {
@@ -46,13 +47,13 @@ fn many<T: std::fmt::Debug>(name: &str, mut make: impl FnMut(&mut Chance) -> T, 
 }
 
 /// Text of bytes that matter somewhere.
-fn scrap(chance: &mut Chance) -> String {
+pub fn scrap(chance: &mut Chance) -> String {
     let pieces =
         ["", "/", "-", "#", "0", "18446744073709551615", "mailbox", "ledger/a", "é", "\u{0}", "aws:sqs", "p", "{}"];
     (0..chance.below(4)).map(|_| chance.of(&pieces)).collect()
 }
 
-fn spoil_text(chance: &mut Chance, text: &str) -> String {
+pub fn spoil_text(chance: &mut Chance, text: &str) -> String {
     let mut bytes = text.as_bytes().to_vec();
     for _ in 0..chance.below(3) {
         let start = chance.below(bytes.len() + 1);
@@ -63,7 +64,7 @@ fn spoil_text(chance: &mut Chance, text: &str) -> String {
 }
 
 /// A JSON value with some of its parts removed, replaced or spoilt.
-fn spoil_json(chance: &mut Chance, value: &Value) -> Value {
+pub fn spoil_json(chance: &mut Chance, value: &Value) -> Value {
     if chance.below(24) == 0 {
         return match chance.below(6) {
             0 => Value::Null,
@@ -113,7 +114,7 @@ fn spoil(chance: &mut Chance, value: &AttributeValue) -> AttributeValue {
     }
 }
 
-fn spoil_map(chance: &mut Chance, map: &HashMap<String, AttributeValue>) -> HashMap<String, AttributeValue> {
+pub fn spoil_map(chance: &mut Chance, map: &HashMap<String, AttributeValue>) -> HashMap<String, AttributeValue> {
     let mut names: Vec<&String> = map.keys().collect();
     names.sort();
     let kept: Vec<_> = names.into_iter().filter(|_| chance.below(24) > 0).collect();

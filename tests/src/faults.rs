@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use serde_dynamo::{AttributeValue, Item};
 use shared::envelope::EntityId;
-use shared::store::{Consistency, Consumed, Delete, Key, Page, Query, Store, StoreError, Transaction, Update, Written};
+use shared::store::{
+    Consistency, Consumed, Delete, Key, Order, Page, Query, Store, StoreError, Transaction, Update, Written,
+};
 use shared::table;
 use tokio::sync::Notify;
 
@@ -71,6 +73,7 @@ struct Plan {
     dead: bool,
     repetition: Option<Repetition>,
     broken: HashSet<String>,
+    late: usize,
 }
 
 impl Faults {
@@ -83,6 +86,11 @@ impl Faults {
     /// Every call for this entity is refused.
     pub fn break_entity(&self, entity: &EntityId) {
         self.0.plan.lock().unwrap().broken.insert(entity.as_str().to_owned());
+    }
+
+    /// From now on the index of lists does not have this many of the newest in each.
+    pub fn delay_lists(&self, newest: usize) {
+        self.0.plan.lock().unwrap().late = newest;
     }
 
     /// Calls since the faults were armed, or since the beginning.
@@ -280,8 +288,29 @@ impl<S: Store> Faulty<S> {
             Request::Update(update) => drop(self.updated(update).await),
             Request::Transact(transaction) => drop(self.transacted(transaction).await),
             Request::Delete(delete) => drop(self.inner.delete(delete).await),
-            Request::Query(query) => drop(self.inner.query(query).await),
+            Request::Query(query) => drop(self.queried(query).await),
         }
+    }
+
+    /// Without what the index of lists does not have yet.
+    async fn queried(&self, query: Query) -> Result<Page, StoreError> {
+        let late = self.faults.0.plan.lock().unwrap().late;
+        if late == 0 || query.index != Some(table::LISTS) {
+            return self.inner.query(query).await;
+        }
+        let mut newest = Query { order: Order::Descending, limit: late, after: None, ..query.clone() };
+        for (name, value) in &mut newest.values {
+            match *name {
+                ":from" => *value = AttributeValue::S("!".to_owned()),
+                ":to" => *value = AttributeValue::S("~".to_owned()),
+                _ => {}
+            }
+        }
+        let newest = self.inner.query(newest).await?.items;
+        let mut page = self.inner.query(Query { limit: query.limit + late, ..query.clone() }).await?;
+        page.items.retain(|item| newest.iter().all(|new| new.get("sk") != item.get("sk")));
+        page.items.truncate(query.limit);
+        Ok(page)
     }
 
     async fn updated(&self, update: Update) -> Result<Written, StoreError> {
@@ -337,7 +366,7 @@ impl<S: Store> Store for Faulty<S> {
     }
 
     async fn query(&self, query: Query) -> Result<Page, StoreError> {
-        let page = self.call("", Request::Query(query.clone()), || self.inner.query(query.clone())).await?;
+        let page = self.call("", Request::Query(query.clone()), || self.queried(query.clone())).await?;
         Ok(page.0)
     }
 }

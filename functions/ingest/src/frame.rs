@@ -38,8 +38,8 @@ pub enum Asked {
         /// Whom.
         to: String,
     },
-    /// Whether the connection is there.
-    Ping,
+    /// Whether the connection is there. With braces: a variant without them would take any other fields.
+    Ping {},
 }
 
 impl Asked {
@@ -48,7 +48,7 @@ impl Asked {
     pub fn id(&self) -> Option<&str> {
         match self {
             Self::Send { id, .. } => Some(id),
-            Self::Read { .. } | Self::Sync { .. } | Self::Typing { .. } | Self::Ping => None,
+            Self::Read { .. } | Self::Sync { .. } | Self::Typing { .. } | Self::Ping {} => None,
         }
     }
 }
@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(asked(r#"{"type":"read","with":"bob"}"#).unwrap(), read);
         assert_eq!(asked(r#"{"type":"sync","since":7}"#).unwrap(), Asked::Sync { since: 7, limit: None });
         assert_eq!(asked(r#"{"type":"typing","to":"bob"}"#).unwrap(), Asked::Typing { to: "bob".to_owned() });
-        assert_eq!(asked(r#"{"type":"ping"}"#).unwrap(), Asked::Ping);
+        assert_eq!(asked(r#"{"type":"ping"}"#).unwrap(), Asked::Ping {});
     }
 
     #[test]
@@ -135,6 +135,7 @@ mod tests {
             (r#"{"type":"read","with":"b","until":1}"#, "unknown field"),
             (r#"{"type":"sync","since":-1}"#, "invalid value"),
             (r#"{"type":"ping","ref":7}"#, "`ref`"),
+            (r#"{"type":"ping","to":"b"}"#, "unknown field"),
         ] {
             let error = asked(frame).unwrap_err();
             assert!(error.contains(said), "{frame}: {error}");

@@ -105,7 +105,7 @@ impl<'a, H: Host> Socket<'a, H> {
             Asked::Read { with, upto } => self.read(with, upto).await.map(Some),
             Asked::Sync { since, limit } => self.sync(since, limit).await.map(Some),
             Asked::Typing { to } => self.typing(&to).await.map(|()| None),
-            Asked::Ping => self.ping().await.map(Some),
+            Asked::Ping {} => self.ping().await.map(Some),
         }
     }
 

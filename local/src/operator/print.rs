@@ -58,9 +58,17 @@ pub fn all_redriven(all: &RedriveAllAnswer) -> String {
 
 /// Summaries of conversations that were looked at.
 pub fn refilled(refilled: &RefillAnswer) -> String {
-    let RefillAnswer { looked, refilled, .. } = refilled;
+    let RefillAnswer { looked, refilled, damaged, left } = refilled;
     let mended = if refilled.is_empty() { "none".to_owned() } else { refilled.join(", ") };
-    format!("{looked} conversations looked at; written anew from the messages: {mended}.\n")
+    let mut text = format!("{looked} conversations looked at; written anew from the messages: {mended}.\n");
+    for with in damaged {
+        text +=
+            &format!("That with {with} cannot be made anew: its last message or what is marked as read is damaged.\n");
+    }
+    for with in left {
+        text += &format!("That with {with} is not written yet; its event waits, or lies in the dead letters.\n");
+    }
+    text
 }
 
 /// A dead letter that was deleted.

@@ -10,7 +10,7 @@ use rand::{Rng, SeedableRng};
 use reqwest::{Client, StatusCode};
 use serde_json::Value;
 
-use crate::chatter::{Chatter, Draft, Load, Servers};
+use crate::chatter::{Chatter, Draft, Load, PATIENCE, Servers};
 use crate::database::Shared;
 use crate::increment::reached;
 use crate::server::Server;
@@ -116,6 +116,7 @@ async fn each_message_is_in_both_views_once_whatever_is_cut_or_killed() {
         servers: Servers::new([victim.address(), survivor.address()]),
         acknowledged: AtomicUsize::new(0),
         cuts: AtomicUsize::new(0),
+        patience: PATIENCE * u32::try_from(messages().div_ceil(1000)).unwrap(),
     };
     let mut chatters = chatters(&mut StdRng::seed_from_u64(11));
     let begun = Instant::now();
@@ -130,7 +131,7 @@ async fn each_message_is_in_both_views_once_whatever_is_cut_or_killed() {
     join_all(chatters.iter_mut().map(|chatter| chatter.catch_up(&load))).await;
     // What is on its way to a receiver when all is acknowledged arrives by itself.
     let expected: usize = 2 * messages();
-    let end = Instant::now() + crate::chatter::PATIENCE;
+    let end = Instant::now() + load.patience;
     while chatters.iter().map(|chatter| chatter.view.len()).sum::<usize>() < expected {
         assert!(Instant::now() < end, "messages are lost");
         join_all(chatters.iter_mut().map(|chatter| chatter.catch_up(&load))).await;

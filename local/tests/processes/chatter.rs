@@ -18,8 +18,8 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 const WINDOW: usize = 3;
 /// How long a client waits for a word before it takes its socket for dead.
 const SILENCE: Duration = Duration::from_secs(20);
-/// How long a client may take with all that it has to say, on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(600);
+/// How long a client may take with all that it has to say, on a busy machine, for each thousand messages of all.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -47,6 +47,8 @@ pub struct Load {
     pub acknowledged: AtomicUsize,
     /// Sockets that were cut.
     pub cuts: AtomicUsize,
+    /// How long a client may take.
+    pub patience: Duration,
 }
 
 /// A message that is to be sent.
@@ -87,7 +89,7 @@ impl Chatter {
 
     /// Says all that there is to say, over as many sockets as it takes.
     pub async fn run(&mut self, load: &Load) {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + load.patience;
         loop {
             assert!(Instant::now() < end, "{} has not said everything: {:?}", self.user, self.unacknowledged);
             if let Some(mut socket) = self.open(load).await
@@ -102,7 +104,7 @@ impl Chatter {
 
     /// Asks for what is still missing, once nobody sends any more.
     pub async fn catch_up(&mut self, load: &Load) {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + load.patience;
         loop {
             assert!(Instant::now() < end, "{} cannot catch up", self.user);
             let Some(mut socket) = self.open(load).await else { continue };

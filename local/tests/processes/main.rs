@@ -9,6 +9,7 @@ mod increment;
 mod issuer;
 mod ring;
 mod server;
+mod socket_client;
 
 mod access;
 mod chat;

@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use local::connect::{Identity, connect};
 use reqwest::{Client, StatusCode};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use shared::actor::{Actor, Event, Fault, Poison, Turn};
 use shared::actors::counter::{self, Counter};
+use shared::actors::user::{message_name, summary_name};
 use shared::client::{Client as Poster, Mode, Submission};
 use shared::envelope::{Draft, EntityId};
 use shared::host::Host;
@@ -17,6 +19,7 @@ use shared::live::{Clock, Live};
 use shared::push::Pushes;
 use shared::registry::{Kind, Registry};
 use shared::store::dynamodb::DynamoDb;
+use shared::table;
 
 use crate::server::{Said, Server, command, run};
 
@@ -139,6 +142,65 @@ async fn every_command_does_what_it_says() {
     server.stop().await;
     let gone = operator(data, &["stuck"]);
     assert!(gone.code == Some(1) && gone.stderr.contains("is its server running?"), "{gone:?}");
+}
+
+/// Overwrites the content of a side record of bob's.
+async fn damage(endpoint: &str, name: &str) {
+    let key = table::record_key(&EntityId::new("user", "bob").unwrap(), name);
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let client = connect(endpoint, Identity::Anyone).await.clients.dynamodb;
+    let update = client.update_item().table_name("leasebox").key("pk", text(&key.pk)).key("sk", text(&key.sk));
+    let update = update.update_expression("SET #r = :x").expression_attribute_names("#r", "record");
+    update.expression_attribute_values(":x", text("damaged")).send().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refill_writes_damaged_summaries_anew_and_says_what_it_cannot() {
+    let (http, dir) = (Client::new(), tempfile::tempdir().unwrap());
+    let data = dir.path().to_str().unwrap();
+    let server = Server::start(&["--data", data]);
+    let endpoint = std::fs::read_to_string(dir.path().join("database-url")).unwrap();
+    let endpoint = endpoint.trim();
+    for from in ["alice", "carol", "dave"] {
+        let request = http.post(format!("{}/users/{from}/messages", server.url()));
+        let sent = request.json(&json!({"to": "bob", "content": "hello"})).send().await.unwrap();
+        assert_eq!(sent.status(), StatusCode::OK);
+    }
+    let list = async || {
+        let answer = http.get(format!("{}/users/bob/conversations", server.url())).send().await.unwrap();
+        answer.json::<Value>().await.unwrap()["items"].clone()
+    };
+    let whole = list().await;
+    assert_eq!(whole.as_array().unwrap().len(), 3);
+    let none = json!({"looked": 3, "refilled": [], "damaged": []});
+    assert_eq!(json_of(data, &["refill", "bob"]), none);
+
+    damage(endpoint, &summary_name("alice")).await;
+    damage(endpoint, &summary_name("dave")).await;
+    assert_eq!(json_of(data, &["refill", "bob"]), json!({"looked": 3, "refilled": ["alice", "dave"], "damaged": []}));
+    assert_eq!((json_of(data, &["refill", "bob"]), list().await), (none, whole.clone()));
+    damage(endpoint, &summary_name("carol")).await;
+    let said = operator(data, &["refill", "bob"]);
+    let text = "3 conversations looked at; written anew from the messages: carol.\n";
+    assert_eq!((said.code, said.stdout.as_str(), said.stderr.as_str()), (Some(0), text, ""));
+    let said = operator(data, &["refill", "bob"]).stdout;
+    assert_eq!(said, "3 conversations looked at; written anew from the messages: none.\n");
+
+    // Without the truth there is nothing to write a summary from; the others are written all the same.
+    damage(endpoint, &message_name("alice", 1)).await;
+    damage(endpoint, &summary_name("dave")).await;
+    let said = operator(data, &["refill", "bob"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.stdout.contains("anew from the messages: dave.\nThat with alice cannot be made anew"), "{said:?}");
+    assert!(said.stderr.contains("damaged: alice"), "{said:?}");
+    assert_eq!(list().await, whole, "its summary is there, and shown");
+    damage(endpoint, &summary_name("alice")).await;
+    assert_eq!(list().await.as_array().unwrap().len(), 2);
+    assert!(server.said().contains("alarm=\"damaged\""), "{}", server.said());
+
+    assert_eq!(json_of(data, &["refill", "nobody"]), json!({"looked": 0, "refilled": [], "damaged": []}));
+    let wrong = operator(data, &["refill", "no body"]);
+    assert!(wrong.code == Some(1) && wrong.stderr.contains("is not an id"), "{wrong:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::actor::{Actor, Event, Fault, Rejection, Turn};
 use crate::envelope::{EntityId, Millis};
+use crate::limits;
 use crate::records::Lookup;
 
 pub use conversation::{Conversation, Last, Mark, Message, last_message, mark_name, message_name, summary_name};
@@ -27,8 +28,8 @@ pub const LOG: &str = "log";
 pub const CONVERSATIONS: &str = "conversations";
 /// The length of a message, in bytes.
 pub const CONTENT_BYTES: usize = 8 * 1024;
-/// The length of a message as JSON, in bytes: with all that travels with it, it must fit an event.
-pub const ENCODED_BYTES: usize = 12 * 1024;
+/// Its length as JSON, where a control character takes six bytes: an event, without what else is in it.
+pub const CONTENT_JSON_BYTES: usize = limits::PAYLOAD_BYTES - 1024;
 /// The length of a client's message id, in bytes.
 pub const CLIENT_ID_BYTES: usize = 64;
 

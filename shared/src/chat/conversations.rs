@@ -1,18 +1,22 @@
 //! A user's conversations, newest first, a page at a time.
 //!
-//! The list is read through the index, so a page costs what is on it. When it ends before the number of conversations is
-//! reached, some summary is missing, damaged beyond being listed, or so new that the index does not have it: then the
-//! pages go on along the messages, which are the truth, and bring what the list did not.
+//! The list is read through the index, so a page costs what is on it. It begins with the conversation of the last message
+//! in the log: when it does not, the index is late, and asked again. When it ends before the number of conversations is
+//! reached, some summary is missing, damaged beyond being listed, or so new that the index did not have it: then the
+//! pages go on along the messages, which are the truth, and bring what the list did not. A conversation of which neither
+//! the summary nor the last message can be read is left out, and operators are told.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::actors::user::{CONVERSATIONS, Conversation, summary_name};
+use crate::actors::user::{CONVERSATIONS, Conversation, State, summary_name};
 use crate::chat::{self, history};
 use crate::envelope::{EntityId, Malformed, Millis};
 use crate::host::Host;
 use crate::lookup;
 use crate::mailbox::StepError;
+use crate::records::Stored;
 use crate::store::{Consistency, Order};
 
 /// How many conversation partners one page looks at while it goes along the messages.
@@ -27,25 +31,29 @@ pub enum Cursor {
         before: u64,
         /// How many conversations came before.
         seen: u64,
+        /// The number that the list began with.
+        top: u64,
     },
     /// Along the messages: after this partner.
     Partners {
         /// The partner.
         after: String,
+        /// The number that the list began with: what is newer was not in it.
+        top: u64,
     },
 }
 
 impl Default for Cursor {
     fn default() -> Self {
-        Self::List { before: u64::MAX, seen: 0 }
+        Self::List { before: u64::MAX, seen: 0, top: u64::MAX }
     }
 }
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::List { before, seen } => write!(f, "{before}-{seen}"),
-            Self::Partners { after } => write!(f, "~{after}"),
+            Self::List { before, seen, top } => write!(f, "{before}-{seen}-{top}"),
+            Self::Partners { after, top } => write!(f, "{top}~{after}"),
         }
     }
 }
@@ -56,11 +64,14 @@ impl FromStr for Cursor {
     fn from_str(text: &str) -> Result<Self, Malformed> {
         let wrong = || Malformed("this is no cursor that a page of conversations has given".to_owned());
         let number = |text: &str| text.parse().map_err(|_| wrong());
-        match (text.strip_prefix('~'), text.split_once('-')) {
-            (Some(after), _) => Ok(Self::Partners { after: chat::user(after)?.id().to_owned() }),
-            (None, Some((before, seen))) => Ok(Self::List { before: number(before)?, seen: number(seen)? }),
-            (None, None) => Err(wrong()),
+        // A name may have either in it, and comes last.
+        let at = text.find(['-', '~']).ok_or_else(wrong)?;
+        let (first, rest) = text.split_at(at);
+        if let Some(after) = rest.strip_prefix('~') {
+            return Ok(Self::Partners { after: chat::user(after)?.id().to_owned(), top: number(first)? });
         }
+        let (seen, top) = rest.strip_prefix('-').and_then(|rest| rest.split_once('-')).ok_or_else(wrong)?;
+        Ok(Self::List { before: number(first)?, seen: number(seen)?, top: number(top)? })
     }
 }
 
@@ -75,37 +86,62 @@ pub async fn page<H: Host>(
     limit: usize,
     deadline: Millis,
 ) -> Result<(Vec<Conversation>, Option<Cursor>), StepError> {
-    let (before, seen) = match cursor {
-        Cursor::List { before, seen } => (*before, *seen),
-        Cursor::Partners { after } => return unlisted(host, user, after, limit, deadline).await,
+    let (before, seen, top) = match cursor {
+        Cursor::List { before, seen, top } => (*before, *seen, *top),
+        Cursor::Partners { after, top } => {
+            return unlisted(host, user, (after, *top, &HashSet::new()), limit, deadline).await;
+        }
     };
     // Counted before the list is read: what comes meanwhile is not missed.
-    let total = chat::state(host, user, Consistency::Strong).await?.conversations;
-    let items = listed(host, user, before, limit, deadline).await?;
-    let reached = seen + items.len() as u64;
-    if let Some(last) = items.last().filter(|_| items.len() == limit) {
-        let next = Cursor::List { before: last.last.n, seen: reached };
-        return Ok((items, (reached < total).then_some(next)));
+    let State { conversations: total, log, .. } = chat::state(host, user, Consistency::Strong).await?;
+    let mut listed = list(host, user, before, limit, deadline).await?;
+    for _ in 1..chat::TRIES {
+        if *cursor != Cursor::default() || listed.top.unwrap_or_default() >= log {
+            break;
+        }
+        host.sleep(chat::PAUSE).await;
+        listed = list(host, user, before, limit, deadline).await?;
     }
+    let Listed { items, places, top: first, bottom } = listed;
+    let top = if *cursor == Cursor::default() { first.unwrap_or_default() } else { top };
+    let reached = seen.saturating_add(places);
     if reached >= total {
         return Ok((items, None));
     }
-    let (more, next) = unlisted(host, user, "", limit - items.len(), deadline).await?;
+    if let Some(before) = bottom.filter(|_| places >= limit as u64) {
+        return Ok((items, Some(Cursor::List { before, seen: reached, top })));
+    }
+    let known = items.iter().map(|item| item.with.clone()).collect();
+    let (more, next) = unlisted(host, user, ("", top, &known), limit - items.len(), deadline).await?;
     let mut items: Vec<_> = items.into_iter().chain(more).collect();
     items.sort_by_key(|item| std::cmp::Reverse(item.last.n));
     Ok((items, next))
 }
 
-async fn listed<H: Host>(
+/// A part of the list.
+struct Listed {
+    items: Vec<Conversation>,
+    /// How many conversations it has, those that cannot be read included.
+    places: u64,
+    /// The number that it begins with, if there is anything in it.
+    top: Option<u64>,
+    /// The number that it ends with.
+    bottom: Option<u64>,
+}
+
+async fn list<H: Host>(
     host: &H,
     user: &EntityId,
     before: u64,
     limit: usize,
     deadline: Millis,
-) -> Result<Vec<Conversation>, StepError> {
+) -> Result<Listed, StepError> {
     let (from, to) = (format!("{:020}", 0), format!("{:020}", before.saturating_sub(1)));
     let list = chat::own(CONVERSATIONS, user);
     let listed = chat::listed(host, &list, (&from, &to), (Order::Descending, limit), deadline).await?;
+    // By their places, whatever is in them: a page must go on where it ended.
+    let place = |place: Option<&(String, Stored)>| place.and_then(|(rank, _)| rank.parse().ok());
+    let (places, top, bottom) = (listed.len() as u64, place(listed.first()), place(listed.last()));
     let mut items = Vec::with_capacity(listed.len());
     for (_, stored) in listed {
         match stored.read() {
@@ -113,18 +149,18 @@ async fn listed<H: Host>(
             // Its name says whose messages to ask.
             Err(_) => {
                 let with = stored.name.strip_prefix(&summary_name("")).unwrap_or_default();
-                items.extend(history::rebuilt(host, user, with, deadline).await?);
+                items.extend(chat::left_out(history::rebuilt(host, user, with, deadline).await)?);
             }
         }
     }
-    Ok(items)
+    Ok(Listed { items, places, top, bottom })
 }
 
-/// Conversations that the list does not have, along the messages, behind a partner.
+/// Conversations that the list does not have, along the messages, behind a partner; but for those that are known.
 async fn unlisted<H: Host>(
     host: &H,
     user: &EntityId,
-    after: &str,
+    (after, top, known): (&str, u64, &HashSet<String>),
     limit: usize,
     deadline: Millis,
 ) -> Result<(Vec<Conversation>, Option<Cursor>), StepError> {
@@ -136,14 +172,15 @@ async fn unlisted<H: Host>(
         let Some(with) = partner(host, user, &after, deadline).await? else {
             return Ok((items, None));
         };
-        if let Some(conversation) = history::summary(host, user, &with, deadline).await?
-            && !is_listed(host, user, &conversation, deadline).await?
+        if !known.contains(&with)
+            && let Some(conversation) = chat::left_out(history::summary(host, user, &with, deadline).await)?
+            && (conversation.last.n > top || !is_listed(host, user, &conversation, deadline).await?)
         {
             items.push(conversation);
         }
         after = with;
     }
-    Ok((items, Some(Cursor::Partners { after })))
+    Ok((items, Some(Cursor::Partners { after, top })))
 }
 
 /// Whether the list has a conversation where it belongs, and has shown it there.

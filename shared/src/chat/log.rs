@@ -1,35 +1,32 @@
 //! A user's log, from a number on: what a client that was away has missed.
-
-use std::time::Duration;
+//!
+//! A message that is damaged is left out, and its number passed over: what it said is gone, who sent it and when cannot
+//! be made up, and to stop there would keep everything behind it from its user for ever. Operators are told.
 
 use crate::actors::user::{LOG, Message};
 use crate::chat;
 use crate::envelope::{EntityId, Millis};
 use crate::host::Host;
 use crate::mailbox::StepError;
+use crate::records::Stored;
 use crate::store::{Consistency, Order};
-
-/// How often the index is asked again for what it does not have yet.
-const TRIES: u32 = 4;
-/// How long to wait before that: the index follows within milliseconds.
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// A part of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// The messages, oldest first: the numbers have no gaps.
+    /// The messages, oldest first: only the numbers of those that are damaged are missing.
     pub messages: Vec<Message>,
-    /// The number of the last of them, or what was asked for when there is none.
+    /// The number up to which this is the log.
     pub since: u64,
     /// Whether that was all there is.
     pub complete: bool,
 }
 
 /// Reads the messages behind a number. What the index does not have yet is left for the next part: no message is ever
-/// passed over.
+/// passed over but one that is damaged.
 ///
 /// # Errors
-/// When the store fails, or a message is damaged.
+/// When the store fails, or the user's mailbox is damaged.
 pub async fn since<H: Host>(
     host: &H,
     user: &EntityId,
@@ -39,13 +36,13 @@ pub async fn since<H: Host>(
 ) -> Result<Part, StepError> {
     let end = chat::state(host, user, Consistency::Strong).await?.log;
     let mut part = Part { messages: Vec::new(), since, complete: since >= end };
-    for attempt in 0..TRIES {
+    for attempt in 0..chat::TRIES {
         let wanted = limit - part.messages.len();
         if part.complete || wanted == 0 {
             break;
         }
         if attempt > 0 {
-            host.sleep(PAUSE).await;
+            host.sleep(chat::PAUSE).await;
         }
         part.extend(behind(host, user, (part.since, end), wanted, deadline).await?);
         part.complete = part.since >= end;
@@ -68,27 +65,39 @@ impl Part {
         }
     }
 
-    /// Takes messages for as long as each is the one that follows.
-    fn extend(&mut self, messages: Vec<Message>) {
-        for message in messages {
-            if message.n != self.since.saturating_add(1) {
+    /// Takes messages, or what is left of them, for as long as each has the place that follows.
+    fn extend(&mut self, places: Vec<(u64, Option<Message>)>) {
+        for (n, message) in places {
+            if n != self.since.saturating_add(1) {
                 break;
             }
-            self.since = message.n;
-            self.messages.push(message);
+            self.since = n;
+            self.messages.extend(message);
         }
     }
 }
 
+/// Messages by their places; none in the place of one that is damaged.
 async fn behind<H: Host>(
     host: &H,
     user: &EntityId,
     (since, end): (u64, u64),
     limit: usize,
     deadline: Millis,
-) -> Result<Vec<Message>, StepError> {
+) -> Result<Vec<(u64, Option<Message>)>, StepError> {
     let (from, to) = (format!("{:020}", since.saturating_add(1)), format!("{end:020}"));
     let list = chat::own(LOG, user);
     let listed = chat::listed(host, &list, (&from, &to), (Order::Ascending, limit), deadline).await?;
-    listed.into_iter().map(|(_, stored)| stored.read().map_err(chat::unusable(user))).collect()
+    // A rank that is no number is no place, and like a record that is not there.
+    let placed = listed.into_iter().filter_map(|(rank, stored)| Some((rank.parse().ok()?, stored)));
+    let read = placed.map(|(n, stored)| Ok((n, chat::left_out(message(user, n, &stored).map(Some))?)));
+    read.collect()
+}
+
+fn message(user: &EntityId, n: u64, stored: &Stored) -> Result<Message, StepError> {
+    let message: Message = stored.read().map_err(chat::unusable(user))?;
+    if message.n == n {
+        return Ok(message);
+    }
+    Err(chat::damaged(user, format!("the side record {} is message {} in the place of {n}", stored.name, message.n)))
 }

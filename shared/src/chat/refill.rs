@@ -19,21 +19,31 @@ pub struct Refilled {
     pub looked: u64,
     /// With whom the user has those whose summary is written anew.
     pub refilled: Vec<String>,
-    /// With whom the user has those that were not, or not yet.
+    /// With whom the user has those that cannot be made anew: the last message or the mark is damaged.
+    pub damaged: Vec<String>,
+    /// With whom the user has those that are not written yet: the event waits, or lies in the dead letters.
     pub left: Vec<String>,
 }
 
 /// Looks at all conversations of a user, along the messages. It may run at any time: whoever holds the user writes.
 ///
 /// # Errors
-/// When the store fails, or messages are damaged. What was done until then is done; to repeat it is safe.
+/// When the store fails, or the user's mailbox is damaged. What was done until then is done; to repeat it is safe.
 pub async fn refill<H: Host>(client: &Client<H>, user: &EntityId) -> Result<Refilled, SubmitError> {
     let host = client.host();
     let deadline = || host.now().plus(limits::FUNCTION_TIMEOUT_MS);
     let (mut done, mut after) = (Refilled::default(), String::new());
     while let Some(with) = conversations::partner(host, user, &after, deadline()).await? {
         done.looked += 1;
-        if !is_right(host, user, &with, deadline()).await? {
+        let is_right = match is_right(host, user, &with, deadline()).await {
+            // The others are mended all the same.
+            Err(StepError::Damaged { .. }) => {
+                done.damaged.push(with.clone());
+                true
+            }
+            is_right => is_right?,
+        };
+        if !is_right {
             let body = serde_json::to_string(&Command::Refill { with: with.clone() }).unwrap_or_default();
             let drafts = [Draft { body, keyed: None, from: None }];
             let wait_ms = limits::DIALECT_WAIT_MS;

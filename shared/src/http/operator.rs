@@ -322,13 +322,15 @@ pub struct RefillAnswer {
     pub looked: u64,
     /// With whom the user has those whose summary is written anew.
     pub refilled: Vec<String>,
-    /// With whom the user has those that were not, or not yet: the log and the dead letters say why.
+    /// With whom the user has those that cannot be made anew: the last message or the mark is damaged.
+    pub damaged: Vec<String>,
+    /// With whom the user has those that are not written yet: the event waits, or lies in the dead letters.
     pub left: Vec<String>,
 }
 
 impl From<Refilled> for RefillAnswer {
-    fn from(Refilled { looked, refilled, left }: Refilled) -> Self {
-        Self { looked, refilled, left }
+    fn from(Refilled { looked, refilled, damaged, left }: Refilled) -> Self {
+        Self { looked, refilled, damaged, left }
     }
 }
 

@@ -12,6 +12,9 @@ use crate::store::StoreError;
 /// The media type of a problem.
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
+/// The length of a detail, in bytes. It may quote what was sent, which is larger then: escaped, and escaped again as JSON.
+const DETAIL_BYTES: usize = 2 * 1024;
+
 /// One problem. Its `type` is `urn:leasebox:` and the name, which never changes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem(Box<Members>);
@@ -40,7 +43,8 @@ struct Body {
 impl Problem {
     pub(super) fn new(name: &str, status: u16, title: &str, detail: impl Into<String>) -> Self {
         let (name, title) = (name.to_owned(), title.to_owned());
-        let detail = detail.into();
+        let mut detail = detail.into();
+        detail.truncate(detail.floor_char_boundary(DETAIL_BYTES));
         Self(Box::new(Members { name, title, status, detail, values: Map::new(), headers: Vec::new() }))
     }
 

@@ -1,7 +1,9 @@
 //! A message's journey: sent, logged on both sides, counted, read.
 
 use serde_json::{Value, json};
+use shared::actors::user::{CONTENT_BYTES, CONTENT_JSON_BYTES};
 
+use crate::chat::user;
 use crate::world::World;
 
 fn contents(log: &[Value]) -> Vec<(u64, &str, &str)> {
@@ -133,8 +135,8 @@ async fn what_is_no_message_is_refused_before_it_is_stored() {
     assert_eq!(send(&"a".repeat(8192)).await, 200);
     assert_eq!(send(&"a".repeat(8193)).await, 400);
     // As JSON these take two and six times their own bytes, on every leg of their way.
-    assert_eq!((send(&"\"".repeat(6100)).await, send(&"\"".repeat(6200)).await), (200, 400));
-    assert_eq!((send(&"\u{1}".repeat(2000)).await, send(&"\u{1}".repeat(2100)).await), (200, 400));
+    assert_eq!((send(&"\"".repeat(7600)).await, send(&"\"".repeat(7700)).await), (200, 400));
+    assert_eq!((send(&"\u{1}".repeat(2500)).await, send(&"\u{1}".repeat(2600)).await), (200, 400));
     let body = r#"{"to": "bob", "content": "hello", "client_id": "m-1"}"#;
     let two = world.http("POST", "/users/alice/messages", &[("idempotency-key", "k-1")], body).await;
     assert_eq!(two.status, 400, "{two:?}");
@@ -159,4 +161,25 @@ async fn nobody_is_pushed_at_by_strangers_and_a_pong_tells_how_much_there_is() {
         (&json!("error"), &json!("urn:leasebox:message-to-itself")),
         "{wrong}"
     );
+}
+
+/// What is accepted must also fit the event that its receiver gets, and the answers and pushes on the way.
+#[tokio::test]
+async fn the_largest_messages_arrive_and_larger_ones_are_never_sent() {
+    let world = World::new().await;
+    let (from, to, id) = ("f".repeat(128), "t".repeat(128), "i".repeat(64));
+    // As JSON, a quotation mark takes two bytes and a control character six; the whole is in quotation marks.
+    let (quotes, controls) = ("\"".repeat(CONTENT_JSON_BYTES / 2 - 1), "\u{1}".repeat((CONTENT_JSON_BYTES - 2) / 6));
+    let largest = ["x".repeat(CONTENT_BYTES), quotes, controls];
+    for (index, content) in largest.iter().enumerate() {
+        let frame = json!({"type": "send", "id": format!("{}{index}", &id[1..]), "to": to, "content": content});
+        let ack = world.frame(&from, "c-1", &frame).await;
+        assert_eq!((&ack["status"], &ack["message"]["content"]), (&json!("stored"), &json!(content)));
+        assert_eq!(world.log(&to, 100).await[index]["content"], json!(content));
+        let larger = json!({"type": "send", "id": "larger", "to": to, "content": format!("{content}\u{1}")});
+        let refused = world.frame(&from, "c-1", &larger).await;
+        assert_eq!(refused["problem"]["status"], 400, "{refused}");
+    }
+    assert_eq!((world.log(&from, 100).await.len(), world.log(&to, 100).await.len()), (3, 3));
+    world.idle(&user(&from)).await;
 }

@@ -2,7 +2,11 @@
 
 mod conversations;
 mod cost;
+mod crash;
+mod damage;
+mod decoders;
 mod journey;
+mod late;
 mod pushes;
 
 use lambda_http::request::from_str;

@@ -200,12 +200,16 @@ pub(super) fn receive(
 fn log(state: &State, event: &Event<'_, Command>, with: &str, message: Message) -> Result<Turn<User>, Fault> {
     let before = find(event.records, with)?;
     let comes_in = u64::from(message.from == with);
-    let incoming = before.as_ref().map_or(0, |before| before.incoming) + comes_in;
-    let message = Message { n: state.log + 1, incoming, ..message };
+    let incoming = before.as_ref().map_or(0, |before| before.incoming).saturating_add(comes_in);
+    let n = state.log.checked_add(1).ok_or_else(|| Fault::new("the log has no further number"))?;
+    let message = Message { n, incoming, ..message };
     let read = before.as_ref().map_or_else(Mark::default, |before| before.read);
     let after = Conversation::of(with, &message, read);
-    let state =
-        State { log: message.n, conversations: state.conversations + u64::from(before.is_none()), ..state.clone() };
+    let state = State {
+        log: message.n,
+        conversations: state.conversations.saturating_add(u64::from(before.is_none())),
+        ..state.clone()
+    };
     let frame = Frame::message(&message, after.unread());
     let record = Record::new(message_name(with, message.n), &message)?;
     let record = record.listed(List::Own(LOG), format!("{:020}", message.n));

@@ -1,7 +1,7 @@
 //! What the rules of the chat refuse.
 
 use crate::actor::Rejection;
-use crate::actors::user::{CLIENT_ID_BYTES, CONTENT_BYTES, ENCODED_BYTES, KIND};
+use crate::actors::user::{CLIENT_ID_BYTES, CONTENT_BYTES, CONTENT_JSON_BYTES, KIND};
 use crate::envelope::EntityId;
 
 /// Whether this may be the other side of a conversation.
@@ -15,17 +15,23 @@ pub(super) fn partner(user: &EntityId, with: &str) -> Result<(), Rejection> {
     }
 }
 
-/// Whether this may be a message. It travels as JSON, in which some characters take more than their own bytes.
+/// Whether this may be a message.
 pub(super) fn content(content: &str) -> Result<(), Rejection> {
-    let (bytes, encoded) = (content.len(), serde_json::to_string(content).map_or(usize::MAX, |json| json.len()));
-    if (1..=CONTENT_BYTES).contains(&bytes) && encoded <= ENCODED_BYTES {
-        return Ok(());
+    match content.len() {
+        bytes @ (0 | CONTENT_BYTES..) if bytes == 0 || bytes > CONTENT_BYTES => {
+            let detail = format!("the content has {bytes} bytes; a message has 1 to {CONTENT_BYTES}");
+            Err(Rejection::new("invalid-content", 400, detail).with("bytes", bytes))
+        }
+        _ => match serde_json::to_string(content).map_or(usize::MAX, |json| json.len()) {
+            // On its way to the receiver it is an event, in JSON: one that does not fit must be refused before it is sent.
+            bytes if bytes > CONTENT_JSON_BYTES => {
+                let detail =
+                    format!("the content has {bytes} bytes as JSON; a message has at most {CONTENT_JSON_BYTES}");
+                Err(Rejection::new("invalid-content", 400, detail).with("bytes", bytes))
+            }
+            _ => Ok(()),
+        },
     }
-    let detail = format!(
-        "the content has {bytes} bytes, {encoded} as JSON; a message has 1 to {CONTENT_BYTES}, and at most \
-         {ENCODED_BYTES} as JSON"
-    );
-    Err(Rejection::new("invalid-content", 400, detail).with("bytes", bytes))
 }
 
 /// Whether a client may call a message this.
