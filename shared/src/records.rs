@@ -139,6 +139,9 @@ pub struct Records {
     written: BTreeMap<String, Stored>,
 }
 
+/// None at all: what is judged without running an actor needs none.
+pub static NONE: Records = Records { found: BTreeMap::new(), written: BTreeMap::new() };
+
 impl Records {
     /// Records that were looked up.
     #[must_use]

@@ -7,7 +7,6 @@ mod next;
 mod tell;
 
 use std::collections::VecDeque;
-use std::sync::LazyLock;
 
 use crate::actor::Poison;
 use crate::batch::{self, Batch, Input, Stop};
@@ -22,14 +21,11 @@ use crate::mailbox::image::Mailbox;
 use crate::mailbox::settle::{Settle, settle};
 use crate::metrics;
 use crate::receipt::{self, Receipts};
-use crate::records::Records;
+use crate::records::{NONE, Records};
 use crate::registry::{Kind, Unreadable};
 use crate::store::StoreError;
 use crate::visit::next::{Next, next};
 use crate::visit::tell::{Pushes, tell};
-
-/// What is judged without running an actor needs none.
-static NO_RECORDS: LazyLock<Records> = LazyLock::new(Records::default);
 
 /// An entity whose lease this invocation holds.
 #[derive(Debug)]
@@ -193,7 +189,7 @@ impl<H: Host> Visit<'_, H> {
         let most = if alone { 1 } else { self.host.settings().batch.min(self.image.queue.len()) };
         let envelopes = self.image.queue.get(..most).unwrap_or_default();
         let receipts = receipt::look_up(self.host, &self.image.entity, envelopes, self.last_step()).await?;
-        let input = self.input(&receipts, &NO_RECORDS, now);
+        let input = self.input(&receipts, &NONE, now);
         if suspect
             && !batch::repeats(input)
             && let Some(end) = self.mark(now).await?
@@ -280,7 +276,7 @@ impl<H: Host> Visit<'_, H> {
         let (entity, sequence) = (self.image.entity.clone(), self.image.first());
         let envelopes = self.image.queue.get(..1).unwrap_or_default();
         let receipts = receipt::look_up(self.host, &entity, envelopes, self.last_step()).await?;
-        let batch = batch::park(self.input(&receipts, &NO_RECORDS, now), cause);
+        let batch = batch::park(self.input(&receipts, &NONE, now), cause);
         match self.kind.poison {
             // It only repeated a key: it is answered, not parked.
             _ if batch.puts.is_empty() => {}

@@ -11,7 +11,7 @@ use crate::mailbox::{StepError, persist, view};
 use crate::operator::OperatorError;
 use crate::operator::dead_letters::{self, LetterId};
 use crate::receipt;
-use crate::records::Records;
+use crate::records::NONE;
 use crate::store::{Consistency, Store, Transaction, Update, Written};
 use crate::table;
 
@@ -115,8 +115,7 @@ async fn parking<H: Host>(
     let kind = host.registry().kind(entity.kind()).ok_or_else(|| OperatorError::NoSuchKind(entity.clone()))?;
     let first = image.queue.get(..1).unwrap_or_default();
     let receipts = receipt::look_up(host, entity, first, deadline).await?;
-    let batch =
-        batch::park(Input { image, kind, receipts: &receipts, records: &Records::default(), now: host.now() }, cause);
+    let batch = batch::park(Input { image, kind, receipts: &receipts, records: &NONE, now: host.now() }, cause);
     let letter = LetterId::Event(image.first());
     let parked = batch.puts.iter().any(|put| put.key == letter.key(entity)).then_some(letter);
     let update = without_first(host, image, &batch);

@@ -93,7 +93,7 @@ fn what_left_the_outbox_is_counted_and_what_stays_is_written() {
 
     let all = updated(&image(), &[], Ending::HandOver);
     let set = [table::SETTLE, table::SETTLE_SENT].concat();
-    assert_eq!(all.update, format!("{set} REMOVE #outbox, {}, {}", table::HAND_OVER, table::NOT_RUNNING));
+    assert_eq!(all.update, [&set, " REMOVE ", "#outbox, ", table::HAND_OVER, ", ", table::NOT_RUNNING].concat());
     assert_eq!(value_of(&all, ":sent_next"), Some(table::number(10)));
 }
 
