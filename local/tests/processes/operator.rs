@@ -172,12 +172,15 @@ async fn a_refill_writes_damaged_summaries_anew_and_says_what_it_cannot() {
     };
     let whole = list().await;
     assert_eq!(whole.as_array().unwrap().len(), 3);
-    let none = json!({"looked": 3, "refilled": [], "damaged": []});
+    let none = json!({"looked": 3, "refilled": [], "damaged": [], "left": []});
     assert_eq!(json_of(data, &["refill", "bob"]), none);
 
     damage(endpoint, &summary_name("alice")).await;
     damage(endpoint, &summary_name("dave")).await;
-    assert_eq!(json_of(data, &["refill", "bob"]), json!({"looked": 3, "refilled": ["alice", "dave"], "damaged": []}));
+    assert_eq!(
+        json_of(data, &["refill", "bob"]),
+        json!({"looked": 3, "refilled": ["alice", "dave"], "damaged": [], "left": []})
+    );
     assert_eq!((json_of(data, &["refill", "bob"]), list().await), (none, whole.clone()));
     damage(endpoint, &summary_name("carol")).await;
     let said = operator(data, &["refill", "bob"]);
@@ -198,7 +201,7 @@ async fn a_refill_writes_damaged_summaries_anew_and_says_what_it_cannot() {
     assert_eq!(list().await.as_array().unwrap().len(), 2);
     assert!(server.said().contains("alarm=\"damaged\""), "{}", server.said());
 
-    assert_eq!(json_of(data, &["refill", "nobody"]), json!({"looked": 0, "refilled": [], "damaged": []}));
+    assert_eq!(json_of(data, &["refill", "nobody"]), json!({"looked": 0, "refilled": [], "damaged": [], "left": []}));
     let wrong = operator(data, &["refill", "no body"]);
     assert!(wrong.code == Some(1) && wrong.stderr.contains("is not an id"), "{wrong:?}");
 }
