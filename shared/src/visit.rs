@@ -78,12 +78,12 @@ pub struct Visited {
 /// stream's look finds it.
 pub async fn visit_all<H: Host>(host: &H, held: Held, deadline: Millis) -> Result<End, StepError> {
     let mut budget = Budget { deadline, hops: host.settings().hops };
-    let Visited { end, follow, pushes } = visit(host, held, &mut budget).await;
+    let Visited { end, follow, pushes } = Box::pin(visit(host, held, &mut budget)).await;
     let mut pushes = vec![pushes];
     let mut queue = VecDeque::from(follow);
     while let Some(next) = queue.pop_front() {
         let entity = next.image.entity.clone();
-        let visited = visit(host, next, &mut budget).await;
+        let visited = Box::pin(visit(host, next, &mut budget)).await;
         queue.extend(visited.follow);
         pushes.push(visited.pushes);
         // The first entity's result stands whatever happens to those that it wrote to.
@@ -95,8 +95,8 @@ pub async fn visit_all<H: Host>(host: &H, held: Held, deadline: Millis) -> Resul
             Err(error) => tracing::warn!(%entity, %error, "a visit after a delivery failed; it is looked at again"),
         }
     }
-    // They are best effort: nobody's work waits for them.
-    tell(host, pushes, deadline).await;
+    // They are best effort: nobody's work waits for them. (On the heap: most visits have none.)
+    Box::pin(tell(host, pushes, deadline)).await;
     end
 }
 
@@ -196,7 +196,7 @@ impl<H: Host> Visit<'_, H> {
         {
             return Ok(end);
         }
-        let records = lookup::look_up(self.host, self.kind, &self.image, most, self.last_step()).await?;
+        let records = Box::pin(lookup::look_up(self.host, self.kind, &self.image, most, self.last_step())).await?;
         let input = self.input(&receipts, &records, now);
         let began = self.host.stopwatch();
         let ran = batch::run(input, most);
