@@ -53,8 +53,7 @@ fn header<'a>(event: &'a Value, name: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::envelope::EntityId;
-    use shared::http::guard::USER;
+    use shared::chat;
 
     const NOW: Millis = Millis(1_800_000_000_000);
     const ARN: &str = "arn:aws:execute-api:eu-central-1:123456789012:abcdef1234/live/$connect";
@@ -78,7 +77,7 @@ mod tests {
     }
 
     fn ticket(user: &str) -> String {
-        let user = EntityId::new(USER, user).unwrap();
+        let user = chat::user(user).unwrap();
         guard("verified").tickets.unwrap().issue(&user, 1, NOW).unwrap().text
     }
 

@@ -1,10 +1,10 @@
 //! Tickets for sockets.
 
 use lambda_http::Request;
-use shared::envelope::EntityId;
+use shared::chat;
 use shared::host::Host;
 use shared::http::answer::{Answer, TicketAnswer};
-use shared::http::guard::{Guard, USER};
+use shared::http::guard::Guard;
 use shared::http::problem::Problem;
 use shared::http::query::Query;
 use shared::http::routes::Params;
@@ -16,7 +16,7 @@ use shared::moment::rfc3339;
 /// The problem to answer with.
 pub fn answer<H: Host>(host: &H, guard: &Guard, params: &Params, request: &Request) -> Result<Answer, Problem> {
     Query::read(request.uri().query().unwrap_or_default(), &[])?;
-    let user = EntityId::new(USER, params.get("id"))?;
+    let user = chat::user(params.get("id"))?;
     let tickets = guard.tickets.as_ref().ok_or_else(Problem::no_tickets)?;
     let ticket = tickets.issue(&user, host.random(), host.now()).map_err(|error| {
         tracing::error!(%error, "a ticket cannot be issued");

@@ -7,9 +7,10 @@ use std::time::Instant;
 use futures::future::join_all;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use reqwest::{Client, StatusCode};
+use reqwest::Client;
 use serde_json::Value;
 
+use crate::answer::get;
 use crate::chatter::{Chatter, Draft, Load, PATIENCE, Servers};
 use crate::database::Shared;
 use crate::increment::reached;
@@ -49,14 +50,6 @@ fn memory(server: &Server) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
-async fn get(http: &Client, url: &str) -> Value {
-    let answer = http.get(url).send().await.unwrap();
-    let status = answer.status();
-    let body = answer.text().await.unwrap();
-    assert_eq!(status, StatusCode::OK, "{url}: {body}");
-    serde_json::from_str(&body).unwrap()
 }
 
 /// The unread counts of a user's conversations, as the list has them.

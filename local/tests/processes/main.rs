@@ -2,6 +2,7 @@
 #![cfg(test)]
 #![cfg(unix)]
 
+mod answer;
 mod chatter;
 mod database;
 mod gate;

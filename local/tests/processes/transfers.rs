@@ -21,6 +21,7 @@ use shared::live::{Clock, Live};
 use shared::push::Pushes;
 use shared::store::dynamodb::DynamoDb;
 
+use crate::answer::get;
 use crate::database::Shared;
 use crate::increment::{BOUND, reached};
 use crate::ring::{Balances, Ring};
@@ -114,14 +115,6 @@ impl Order {
         }
         unreachable!("there is always another server");
     }
-}
-
-async fn get(http: &Client, url: &str) -> Value {
-    let answer = http.get(url).send().await.unwrap();
-    let status = answer.status();
-    let body = answer.text().await.unwrap();
-    assert_eq!(status, StatusCode::OK, "{url}: {body}");
-    serde_json::from_str(&body).unwrap()
 }
 
 /// What the journals say of one transfer.

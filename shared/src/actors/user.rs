@@ -17,7 +17,9 @@ use crate::envelope::{EntityId, Millis};
 use crate::limits;
 use crate::records::Lookup;
 
-pub use conversation::{Conversation, Last, Mark, Message, last_message, mark_name, message_name, summary_name};
+pub use conversation::{
+    Conversation, Last, MESSAGES, Mark, Message, last_message, mark_name, message_name, rank, summary_name,
+};
 pub use presence::{Connection, ONLINE_LISTS, Presence, online_list};
 
 /// The name of the kind.

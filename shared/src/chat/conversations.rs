@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::actors::user::{CONVERSATIONS, Conversation, State, summary_name};
+use crate::actors::user::{CONVERSATIONS, Conversation, MESSAGES, State, rank, summary_name};
 use crate::chat::{self, history};
 use crate::envelope::{EntityId, Malformed, Millis};
 use crate::host::Host;
@@ -94,16 +94,18 @@ pub async fn page<H: Host>(
     };
     // Counted before the list is read: what comes meanwhile is not missed.
     let State { conversations: total, log, .. } = chat::state(host, user, Consistency::Strong).await?;
-    let mut listed = list(host, user, before, limit, deadline).await?;
-    for _ in 1..chat::TRIES {
-        if *cursor != Cursor::default() || listed.top.unwrap_or_default() >= log {
-            break;
+    let is_first = *cursor == Cursor::default();
+    let mut tries = 1..chat::TRIES;
+    let listed = loop {
+        let listed = list(host, user, before, limit, deadline).await?;
+        let is_late = is_first && listed.top.unwrap_or_default() < log;
+        if !is_late || tries.next().is_none() {
+            break listed;
         }
         host.sleep(chat::PAUSE).await;
-        listed = list(host, user, before, limit, deadline).await?;
-    }
+    };
     let Listed { items, places, top: first, bottom } = listed;
-    let top = if *cursor == Cursor::default() { first.unwrap_or_default() } else { top };
+    let top = if is_first { first.unwrap_or_default() } else { top };
     let reached = seen.saturating_add(places);
     if reached >= total {
         return Ok((items, None));
@@ -136,7 +138,7 @@ async fn list<H: Host>(
     limit: usize,
     deadline: Millis,
 ) -> Result<Listed, StepError> {
-    let (from, to) = (format!("{:020}", 0), format!("{:020}", before.saturating_sub(1)));
+    let (from, to) = (rank(0), rank(before.saturating_sub(1)));
     let list = chat::own(CONVERSATIONS, user);
     let listed = chat::listed(host, &list, (&from, &to), (Order::Descending, limit), deadline).await?;
     // By their places, whatever is in them: a page must go on where it ended.
@@ -190,7 +192,7 @@ async fn is_listed<H: Host>(
     conversation: &Conversation,
     deadline: Millis,
 ) -> Result<bool, StepError> {
-    let rank = format!("{:020}", conversation.last.n);
+    let rank = rank(conversation.last.n);
     let list = chat::own(CONVERSATIONS, user);
     let there = chat::listed(host, &list, (&rank, &rank), (Order::Ascending, 1), deadline).await?;
     Ok(there.iter().any(|(_, stored)| stored.name == summary_name(&conversation.with)))
@@ -207,9 +209,11 @@ pub async fn partner<H: Host>(
     deadline: Millis,
 ) -> Result<Option<String>, StepError> {
     // Behind all messages of the one before: `$` is the next character after the `#` that ends a name.
-    let (from, to) =
-        if after.is_empty() { ("message#".to_owned(), "message$") } else { (format!("message#{after}$"), "message$") };
+    let (from, to) = match after {
+        "" => (MESSAGES.to_owned(), "message$"),
+        after => (format!("{MESSAGES}{after}$"), "message$"),
+    };
     let found = lookup::between(host, user, (&from, to), (Order::Ascending, 1), deadline).await?;
     let name = found.into_iter().next().map(|stored| stored.name);
-    Ok(name.and_then(|name| Some(name.strip_prefix("message#")?.split('#').next()?.to_owned())))
+    Ok(name.and_then(|name| Some(name.strip_prefix(MESSAGES)?.split('#').next()?.to_owned())))
 }

@@ -3,7 +3,7 @@
 //! A message that is damaged is left out, and its number passed over: what it said is gone, who sent it and when cannot
 //! be made up, and to stop there would keep everything behind it from its user for ever. Operators are told.
 
-use crate::actors::user::{LOG, Message};
+use crate::actors::user::{LOG, Message, rank};
 use crate::chat;
 use crate::envelope::{EntityId, Millis};
 use crate::host::Host;
@@ -85,7 +85,7 @@ async fn behind<H: Host>(
     limit: usize,
     deadline: Millis,
 ) -> Result<Vec<(u64, Option<Message>)>, StepError> {
-    let (from, to) = (format!("{:020}", since.saturating_add(1)), format!("{end:020}"));
+    let (from, to) = (rank(since.saturating_add(1)), rank(end));
     let list = chat::own(LOG, user);
     let listed = chat::listed(host, &list, (&from, &to), (Order::Ascending, limit), deadline).await?;
     // A rank that is no number is no place, and like a record that is not there.

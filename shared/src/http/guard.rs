@@ -8,6 +8,7 @@ pub mod tickets;
 
 use http::HeaderMap;
 
+use crate::chat;
 use crate::envelope::{EntityId, Malformed, Millis};
 use crate::http::problem::Problem;
 use crate::http::routes::{Chatting, Endpoint, Function, Params, Route};
@@ -15,9 +16,6 @@ use crate::http::routes::{Chatting, Endpoint, Function, Params, Route};
 use operators::{Operators, Token};
 use origins::{Origin, Origins, Page};
 use tickets::Tickets;
-
-/// The kind of entity that a user is.
-pub const USER: &str = "user";
 
 /// How users are told from one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,7 +150,7 @@ impl Guard {
                 let tickets = self.tickets.as_ref().ok_or_else(Problem::no_tickets)?;
                 tickets.verify(ticket, now).map_err(|error| Problem::ticket(&error.to_string()))
             }
-            (None, Users::Open, Some(user)) => Ok(EntityId::new(USER, user)?),
+            (None, Users::Open, Some(user)) => Ok(chat::user(user)?),
             (None, Users::Open, None) => {
                 Err(Problem::ticket("the socket does not say whose it is: /ws?user_id=alice, or /ws?ticket=…"))
             }

@@ -33,7 +33,8 @@ pub struct Posting<'a> {
 pub enum Room {
     /// Up to the limit that outsiders have.
     Queue,
-    /// Into the reserve that deliveries between entities have, so that two full entities cannot block each other.
+    /// Into the reserve that deliveries between entities have, so that two whose queues outsiders have filled do not block
+    /// each other. It is finite: two that flood one another wait, until deliveries are given up or find room.
     Reserve,
 }
 

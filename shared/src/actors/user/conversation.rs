@@ -96,7 +96,7 @@ impl Conversation {
 
     fn record(&self) -> Result<Record, Fault> {
         let record = Record::new(summary_name(&self.with), self)?;
-        Ok(record.listed(List::Own(CONVERSATIONS), format!("{:020}", self.last.n)))
+        Ok(record.listed(List::Own(CONVERSATIONS), rank(self.last.n)))
     }
 
     fn reply(&self) -> Reply {
@@ -104,10 +104,19 @@ impl Conversation {
     }
 }
 
+/// What the names of the records of messages begin with.
+pub const MESSAGES: &str = "message#";
+
+/// A number of the log as lists and names have it: their order is that of numbers.
+#[must_use]
+pub fn rank(n: u64) -> String {
+    format!("{n:020}")
+}
+
 /// The name of the record of a message.
 #[must_use]
 pub fn message_name(with: &str, n: u64) -> String {
-    format!("message#{with}#{n:020}")
+    format!("{MESSAGES}{with}#{}", rank(n))
 }
 
 /// The name of the record of a conversation's summary.
@@ -212,7 +221,7 @@ fn log(state: &State, event: &Event<'_, Command>, with: &str, message: Message) 
     };
     let frame = Frame::message(&message, after.unread());
     let record = Record::new(message_name(with, message.n), &message)?;
-    let record = record.listed(List::Own(LOG), format!("{:020}", message.n));
+    let record = record.listed(List::Own(LOG), rank(message.n));
     let reply = if message.from == with { Reply::Logged { n: message.n } } else { Reply::Message(message) };
     let turn = Turn::reply(state.clone(), reply).write(record).write(after.record()?);
     Ok(state.push(turn, event.at, &frame))

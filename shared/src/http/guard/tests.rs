@@ -121,11 +121,11 @@ fn a_foreign_page_writes_nothing_whoever_looks_at_it() {
 #[test]
 fn a_socket_is_whose_the_ticket_says_or_where_it_is_open_whose_it_says() {
     let (open, verified) = (guard(Users::Open), guard(Users::Verified));
-    let alice = EntityId::new(USER, "alice").unwrap();
+    let alice = chat::user("alice").unwrap();
     let ticket = verified.tickets.as_ref().unwrap().issue(&alice, 1, NOW).unwrap();
     let named = Connecting { user_id: Some("bob"), ..Connecting::default() };
     let with = Connecting { ticket: Some(&ticket.text), ..named };
-    assert_eq!(open.connect(&named, NOW), Ok(EntityId::new(USER, "bob").unwrap()));
+    assert_eq!(open.connect(&named, NOW), Ok(chat::user("bob").unwrap()));
     assert_eq!(open.connect(&with, NOW), Ok(alice.clone()), "the ticket says more");
     assert_eq!(verified.connect(&with, NOW), Ok(alice));
     let status = |guard: &Guard, connecting: &Connecting<'_>, now| {

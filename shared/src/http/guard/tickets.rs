@@ -7,8 +7,9 @@ use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use serde::{Deserialize, Serialize};
 
+use crate::chat;
 use crate::envelope::{EntityId, Malformed, Millis};
-use crate::http::guard::{USER, signatures};
+use crate::http::guard::signatures;
 use crate::limits;
 
 /// Whom a ticket is for: a token for anything else that is signed with the same key is none.
@@ -104,7 +105,7 @@ impl Tickets {
         if now.0 >= exp.saturating_mul(1000) {
             return Err(TicketError::Expired);
         }
-        EntityId::new(USER, &sub).map_err(|_| TicketError::Forged)
+        chat::user(&sub).map_err(|_| TicketError::Forged)
     }
 }
 
@@ -126,7 +127,7 @@ mod tests {
     }
 
     fn alice() -> EntityId {
-        EntityId::new(USER, "alice").unwrap()
+        chat::user("alice").unwrap()
     }
 
     /// A token of these claims, signed with this key.
