@@ -43,7 +43,7 @@ pub enum TableError {
 /// Makes sure that the table exists and is active, with its index, its stream and its time to live.
 /// Callers may race: whoever comes second finds it there.
 pub async fn ensure(client: &Client, table: &str) -> Result<(), TableError> {
-    match create(client, table)?.send().await {
+    match request(client, table)?.send().await {
         Ok(_) => {}
         Err(error) if error.code() == Some("ResourceInUseException") => {}
         Err(error) => return Err(refused("CreateTable", table, &error)),
@@ -54,7 +54,12 @@ pub async fn ensure(client: &Client, table: &str) -> Result<(), TableError> {
     enable_time_to_live(client, table).await
 }
 
-fn create(client: &Client, table: &str) -> Result<CreateTableFluentBuilder, TableError> {
+/// The request that creates the table, as the template declares it, its time to live apart.
+///
+/// # Errors
+///
+/// The SDK takes a part of it for incomplete, which would be a mistake here.
+pub fn request(client: &Client, table: &str) -> Result<CreateTableFluentBuilder, TableError> {
     let incomplete = |error: aws_sdk_dynamodb::error::BuildError| TableError::Refused {
         call: "CreateTable",
         table: table.to_owned(),
@@ -171,7 +176,7 @@ mod tests {
     async fn another_table_of_the_same_name_is_refused() {
         let world = World::new().await;
         let client = world.clients().dynamodb;
-        let create = create(&client, "other").unwrap().set_stream_specification(None);
+        let create = request(&client, "other").unwrap().set_stream_specification(None);
         create.send().await.unwrap();
         let refused = ensure(&client, "other").await.unwrap_err();
         assert!(refused.to_string().contains("no stream of new images"), "{refused}");

@@ -1,9 +1,11 @@
-//! One test's world: a table of its own on a real DynamoDB engine, a clock that the test moves, and the handlers.
+//! One test's world: a table of its own on a real DynamoDB engine, a clock that the test moves, and the handlers. These
+//! are called on the heap: a test that calls one in ten places would have ten of its futures on its thread's stack.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use aws_config::{Region, SdkConfig};
+use futures::FutureExt;
 use lambda_http::http::{Method, Request};
 use local::connect::{Identity, connect};
 use local::database::{Database, Serving};
@@ -71,14 +73,14 @@ impl World {
     pub async fn with(registry: Registry, settings: Settings) -> Self {
         let connection = connect(&endpoint().await, Identity::Anyone).await;
         let table = table_name();
-        local::table::ensure(&connection.clients.dynamodb, &table).await.unwrap();
+        create(&connection.clients.dynamodb, &table).await;
         Self::over(connection.config, &table, Records::default(), registry, settings, Pushes::Nowhere)
     }
 
     /// A world whose every HTTP request to the database goes through this connector.
     pub async fn wired(wire: &Wire, registry: Registry, settings: Settings) -> Self {
         let (table, config) = (table_name(), calm_config().await);
-        local::table::ensure(&aws_sdk_dynamodb::Client::new(&config), &table).await.unwrap();
+        create(&aws_sdk_dynamodb::Client::new(&config), &table).await;
         Self::over(wire.around(&config), &table, wire.records(), registry, settings, Pushes::Nowhere)
     }
 
@@ -91,6 +93,13 @@ impl World {
     /// Another world over the same table and its stream, as another process would be: it shares nothing in memory.
     pub fn again(&self, registry: Registry) -> Self {
         self.pushing(registry, Pushes::Nowhere)
+    }
+
+    /// A world over the same table, that hears of its own records only.
+    pub fn apart(&self) -> Self {
+        let registry = self.host.registry().clone();
+        let records = Records::default();
+        Self::over(self.config.clone(), &self.table, records, registry, *self.host.settings(), Pushes::Nowhere)
     }
 
     /// The same with a place that pushes go to.
@@ -165,16 +174,16 @@ impl World {
         let found = find(request.method().as_str(), request.uri().path());
         let response = match found {
             Found::Route(route, _) if route.function == Function::Ingest => {
-                ingest::handle(&self.client, &guard(), request, deadline).await
+                ingest::handle(&self.client, &guard(), request, deadline).boxed().await
             }
-            _ => status::handle(&self.host, &guard(), request).await,
+            _ => status::handle(&self.host, &guard(), request).boxed().await,
         };
         Reply::read(response)
     }
 
     /// Calls the function that posts, with whatever it is called with other than by a route.
     pub async fn call_ingest(&self, request: lambda_http::Request) -> Reply {
-        Reply::read(ingest::handle(&self.client, &guard(), request, self.deadline()).await)
+        Reply::read(ingest::handle(&self.client, &guard(), request, self.deadline()).boxed().await)
     }
 
     /// `GET` without headers.
@@ -192,7 +201,7 @@ impl World {
         let draft = |body: &Value| Draft { body: body.to_string(), keyed: None, from: None };
         let drafts: Vec<Draft> = bodies.iter().map(draft).collect();
         let deadline = self.deadline();
-        self.client.submit(Submission { entity, drafts: &drafts, mode, wait_ms: 0, deadline }).await.unwrap()
+        self.client.submit(Submission { entity, drafts: &drafts, mode, wait_ms: 0, deadline }).boxed().await.unwrap()
     }
 
     /// What a stream record of this entity makes `drain` do. It brings the function's answer.
@@ -210,14 +219,14 @@ impl World {
             })
         };
         let records: Vec<Value> = entities.iter().enumerate().map(record).collect();
-        drain::handle(&self.host, &self.wakes, json!({"Records": records}), self.deadline()).await.unwrap()
+        drain::handle(&self.host, &self.wakes, json!({"Records": records}), self.deadline()).boxed().await.unwrap()
     }
 
     /// Delivers a wake to `drain`.
     pub async fn wake(&self, wake: &Wake) -> Value {
         let body = serde_json::to_string(wake).unwrap();
         let event = json!({"Records": [{"messageId": "m-1", "eventSource": "aws:sqs", "body": body}]});
-        drain::handle(&self.host, &self.wakes, event, self.deadline()).await.unwrap()
+        drain::handle(&self.host, &self.wakes, event, self.deadline()).boxed().await.unwrap()
     }
 
     /// The mailbox of an entity, by a consistent read.
@@ -299,6 +308,13 @@ pub async fn endpoint() -> String {
 async fn calm_config() -> SdkConfig {
     let connection = connect(&endpoint().await, Identity::Anyone).await;
     connection.config.to_builder().region(Region::from_static("us-west-2")).build()
+}
+
+/// Without its stream, which nobody here reads (`faults::Records` are what it would carry): a write to a table that has
+/// one takes DynamoDB Local the longer, the more records there are in all streams together.
+async fn create(client: &aws_sdk_dynamodb::Client, table: &str) {
+    let request = local::table::request(client, table).unwrap();
+    request.set_stream_specification(None).send().await.unwrap();
 }
 
 /// The name of a table that no other test has.

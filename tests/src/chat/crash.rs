@@ -6,7 +6,7 @@ use shared::actors;
 use shared::host::Host;
 
 use crate::chat::user;
-use crate::crash::{FAULTS, lives};
+use crate::crash::{FAULTS, everywhere, lives};
 use crate::drive::LEASE_OVER;
 use crate::faults::Fault;
 use crate::world::{Reply, World};
@@ -147,12 +147,7 @@ async fn sweep(scene: Scene) {
     let undisturbed = process(&world);
     assert_eq!(scene.act(&undisturbed, &cast).await.status, 200);
     assert_eq!(undisturbed.faults.calls(), calls, "{scene:?}");
-    for call in 0..calls {
-        for fault in FAULTS {
-            println!("{scene:?}, call {call} of {calls}, {fault:?}");
-            play(&world, scene, call, calls, fault).await;
-        }
-    }
+    everywhere(&world, calls, async |world, call, fault| play(&world, scene, call, calls, fault).await).await;
 }
 
 #[test]
