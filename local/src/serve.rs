@@ -61,6 +61,9 @@ pub struct Options {
     #[arg(long, value_name = "SECONDS", default_value_t = limits::LEASE_MS / 1000)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=600))]
     pub lease: u64,
+    /// `on`: an event for an entity that nobody works on is applied by one read and one write instead of two writes.
+    #[arg(long, value_name = "on|off", default_value = "off")]
+    pub direct: limits::Direct,
     /// Who may speak.
     #[command(flatten)]
     pub access: access::Options,
@@ -185,7 +188,8 @@ impl Server {
         let Connection { config, clients } = connect(backend.endpoint()).await;
         table::ensure(&clients.dynamodb, &options.table).await?;
         let feed = Feed::new(clients, &options.table, || machine_time().0);
-        let settings = limits::Settings { lease_ms: options.lease * 1000, ..limits::Settings::default() };
+        let (lease_ms, direct) = (options.lease * 1000, options.direct);
+        let settings = limits::Settings { lease_ms, direct, ..limits::Settings::default() };
         let store = DynamoDb::new(&config, &options.table);
         let host = Live::new(store, registry, settings, Pushes::by_connection(&config), Clock::machine());
         let address = listener.local_addr()?;

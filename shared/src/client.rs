@@ -5,8 +5,11 @@ mod results;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
+
 use crate::actor::{Actor, Rejection};
 use crate::client::results::Wait;
+use crate::direct::{self, Applied};
 use crate::envelope::{Draft, EntityId, EnvelopeId, EventId, Malformed, Millis, Owner};
 use crate::host::Host;
 use crate::limits;
@@ -19,7 +22,7 @@ use crate::metrics;
 use crate::outcome::{Outcome, Settled};
 use crate::sharing::{Boarding, Carried, Class, Lead, Sharing};
 use crate::store::{Consistency, StoreError, backoff};
-use crate::visit::{Held, visit_all};
+use crate::visit::{Held, Pushes, go_on, visit_all};
 
 /// How a post is processed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,11 +176,11 @@ impl<H: Host> Client<H> {
     }
 
     async fn tell(&self, submission: &Submission<'_>) -> Result<Vec<Receipted>, SubmitError> {
-        let carried = self.store(submission).await?;
-        if let Some(me) = carried.stored.owner.filter(|_| carried.leads) {
-            self.run(submission, &carried.stored.image, me).await;
+        let Boarded { stored, leads } = self.store(submission).await?;
+        if let (Some(me), Some(pushes)) = (stored.owner, leads) {
+            self.run(submission, &stored.image, me, pushes).await;
         }
-        Ok(self.results(submission, carried.stored).await)
+        Ok(self.results(submission, stored).await)
     }
 
     /// Posts, alone or together with concurrent posts of this process.
@@ -186,14 +189,14 @@ impl<H: Host> Client<H> {
         let keyed = drafts.iter().all(|draft| draft.keyed.is_some());
         let class = Class { takes_lease: mode == Mode::Inline, keyed };
         let mut lead = match self.sharing.board(entity, drafts, class).await {
-            Boarding::Carried(stored) => return Ok(Boarded { stored: stored?, leads: false }),
+            Boarding::Carried(stored) => return Ok(Boarded { stored: stored?, leads: None }),
             Boarding::Lead(lead) => lead,
         };
         let owner = class.takes_lease.then(|| Owner::new(self.host.now(), self.host.random()));
         match self.write(submission, &mut lead, owner).await {
-            Ok(Stored { image, events, waiters }) => {
+            Ok(Applied { stored: Stored { image, events, waiters }, pushes }) => {
                 let carried = Carried { image: Arc::new(image), owner, events, waiters };
-                Ok(Boarded { stored: lead.arrive(carried, drafts.len()), leads: true })
+                Ok(Boarded { stored: lead.arrive(carried, drafts.len()), leads: Some(pushes) })
             }
             Err(error) => {
                 lead.fail(&error);
@@ -202,23 +205,30 @@ impl<H: Host> Client<H> {
         }
     }
 
-    /// Posts, and makes or awaits room in a full mailbox.
+    /// Applies the events at once where that is possible, or else posts, and makes or awaits room in a full mailbox.
     async fn write(
         &self,
         submission: &Submission<'_>,
         lead: &mut Lead,
         owner: Option<Owner>,
-    ) -> Result<Stored, SubmitError> {
+    ) -> Result<Applied, SubmitError> {
         let give_up = self.host.now().plus(limits::ROOM_WAIT_MS).min(submission.deadline);
         let Submission { entity, drafts: own, deadline, .. } = *submission;
         let deadline = Millis(deadline.0.saturating_sub(limits::FINISH_MS));
         let mut drafts = lead.drafts(own);
         let mut tries = Tries::default();
+        let posting = Posting { entity, drafts: &drafts, owner, room: Room::Queue, deadline };
+        // On the heap: where it is switched off there is nothing of it.
+        if let Some(applied) = direct::apply(&self.host, posting, &mut tries).boxed().await {
+            return Ok(applied);
+        }
         let mut attempt = 0;
         loop {
             let posting = Posting { entity, drafts: &drafts, owner, room: Room::Queue, deadline };
             let image = match post(&self.host, posting, &mut tries).await? {
-                Posted::Stored(stored) => return Ok(*stored),
+                Posted::Stored(stored) => {
+                    return Ok(Applied { stored: *stored, pushes: Pushes::none(entity.clone()) });
+                }
                 Posted::Unknown(id) => return Err(SubmitError::Unknown(id)),
                 Posted::Full(image) => image,
             };
@@ -284,16 +294,18 @@ impl<H: Host> Client<H> {
         }
     }
 
-    /// Visits the entity if the post won its lease, or if its holder is gone.
-    async fn run(&self, submission: &Submission<'_>, image: &Mailbox, me: Owner) {
+    /// Visits the entity if the post won its lease, or if its holder is gone; what was applied before has these pushes.
+    async fn run(&self, submission: &Submission<'_>, image: &Mailbox, me: Owner, pushes: Pushes) {
         let held = if image.held_by(&me) {
             Ok(Some(image.clone()))
         } else {
             self.replace(image, me, submission.deadline).await
         };
         let visited = match held {
-            Ok(None) => return,
-            Ok(Some(image)) => visit_all(&self.host, Held { image, me }, submission.deadline).await.map(drop),
+            Ok(image) => {
+                let held = image.map(|image| Held { image, me });
+                go_on(&self.host, held, pushes, submission.deadline).await.map(drop)
+            }
             Err(error) => Err(error),
         };
         // The events are stored: whatever failed here, the stream's look or the lease's end brings them up again.
@@ -324,8 +336,8 @@ impl<H: Host> Client<H> {
     }
 }
 
-/// A post that is stored, and whether this caller is the one that wrote it.
+/// A post that is stored; if this caller is the one that wrote it, with the pushes of what that applied.
 struct Boarded {
     stored: Carried,
-    leads: bool,
+    leads: Option<Pushes>,
 }

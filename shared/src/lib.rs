@@ -11,6 +11,8 @@
 //! 5. A stream record or a [`wake`] makes `drain` look at the entity, and [`mailbox::takeover`] takes a lease that is
 //!    free or was left behind ([`look`]).
 //!
+//! Where it is switched on, [`direct`] takes events for an idle entity past the queue: [`mailbox::direct`] is the only write.
+//!
 //! What the protocol cannot decide by itself is left to a person: [`operator`].
 //!
 //! [`client`] puts these together for whoever posts and wants an answer. [`table`] is the schema on one screen,
@@ -22,6 +24,7 @@ pub mod batch;
 pub mod chat;
 pub mod client;
 pub mod deliver;
+pub mod direct;
 pub mod emf;
 pub mod envelope;
 pub mod host;

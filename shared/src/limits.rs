@@ -3,6 +3,10 @@
 //! DynamoDB refuses an item over 400 KB with an error that carries no old image, so nothing here may
 //! ever let an item come near it: the parts below sum to less, with a reserve for names and numbers.
 
+use std::str::FromStr;
+
+use crate::envelope::Malformed;
+
 /// One KB as DynamoDB counts it, in bytes.
 pub const KB: usize = 1024;
 /// The size at which DynamoDB refuses an item, in bytes, attribute names included.
@@ -161,6 +165,30 @@ pub struct Settings {
     pub hops: u32,
     /// Replies kept on an idle entity, in bytes.
     pub recent_bytes: usize,
+    /// Whether events for an idle entity are applied by one write, without its queue.
+    pub direct: Direct,
+}
+
+/// Whether the direct path is taken: see [`crate::direct`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direct {
+    /// Every event goes through its entity's queue.
+    #[default]
+    Off,
+    /// Events for idle entities do not.
+    On,
+}
+
+impl FromStr for Direct {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        match text {
+            "off" => Ok(Self::Off),
+            "on" => Ok(Self::On),
+            _ => Err(Malformed(format!("`{text}` is neither `on` nor `off`"))),
+        }
+    }
 }
 
 impl Default for Settings {
@@ -173,6 +201,7 @@ impl Default for Settings {
             rounds: ROUNDS,
             hops: HOPS,
             recent_bytes: RECENT_IDLE_BYTES,
+            direct: Direct::Off,
         }
     }
 }

@@ -12,7 +12,7 @@ use aws_sdk_apigatewaymanagement::config::Builder;
 use crate::actors;
 use crate::envelope::Millis;
 use crate::host::Host;
-use crate::limits::Settings;
+use crate::limits::{Direct, Settings};
 use crate::push::{Pushed, Pushes};
 use crate::registry::Registry;
 use crate::store::Store;
@@ -125,6 +125,8 @@ pub struct Config {
     pub table: String,
     /// How long a holder may keep an entity without renewing, in seconds.
     pub lease_seconds: Option<u64>,
+    /// Whether events for idle entities are applied by one write.
+    pub direct: Direct,
     /// The management endpoint of a WebSocket API, when there is one.
     pub connections: Option<String>,
 }
@@ -141,7 +143,7 @@ pub fn pushes(sdk: &SdkConfig, config: &Config) -> Pushes {
 
 /// The host of a deployed function, with its connection to the table already made.
 pub async fn connect(sdk: &SdkConfig, config: Config) -> Live<DynamoDb> {
-    let mut settings = Settings::default();
+    let mut settings = Settings { direct: config.direct, ..Settings::default() };
     if let Some(seconds) = config.lease_seconds {
         settings.lease_ms = seconds.saturating_mul(1000);
     }

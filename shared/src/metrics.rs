@@ -91,6 +91,8 @@ metrics! {
         "Read units that DynamoDB reported.";
     WAKES = Counter "leasebox_wakes_total" ["kind", "outcome"] Count
         "Delayed looks: sent, failed.";
+    DIRECT = Counter "leasebox_direct_total" ["kind", "outcome"] Count
+        "Tries of the direct path: applied, busy (somebody works on the entity), overtaken (somebody else wrote), unfit (for the queue).";
     STREAM_AGE = Histogram "leasebox_stream_age_seconds" [] Seconds
         "How old the oldest stream record of a batch was when drain was called with it.";
 }
@@ -162,6 +164,25 @@ pub(crate) fn ran(image: &Mailbox, taken: usize, now: Millis, handler: std::time
     // Once a batch, not once an envelope: the embedded format holds a hundred values of a metric.
     measure(LEASE_WAIT, kind, seconds(now.since(oldest.at)));
     measure(HANDLER, kind, handler.as_secs_f64() / taken as f64);
+}
+
+/// How a try of the direct path ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Attempt {
+    Applied,
+    Busy,
+    Overtaken,
+    Unfit,
+}
+
+pub(crate) fn direct(kind: &str, attempt: Attempt) {
+    let outcome = match attempt {
+        Attempt::Applied => "applied",
+        Attempt::Busy => "busy",
+        Attempt::Overtaken => "overtaken",
+        Attempt::Unfit => "unfit",
+    };
+    count(DIRECT, kind, "outcome", outcome, 1);
 }
 
 /// A batch is committed.

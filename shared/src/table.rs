@@ -84,6 +84,20 @@ pub const COMMIT_IF: &str = "#lease.#owner = :me AND #head = :head";
 /// Nobody has posted since I looked.
 pub const IF_NO_NEWCOMER: &str = " AND size(#queue) = :n";
 
+/// Applies events to an entity that has nothing to do and that nobody works on, without its queue. True before: the item is
+/// as it was read. True after: the head is past the events, and their ids are seen and recent. A crash right after it leaves
+/// nothing to do.
+pub const DIRECT: &str = "SET #head = :next, #bytes = :zero, #version = :next_version, #recent = :recent, #seen = :seen, \
+    #kind = :kind";
+/// Part of a direct write whose events have effects: its writer holds the lease, and delivers them. A crash right after it
+/// leaves a lease that expires.
+pub const DIRECT_LEASE: &str = ", #lease = :mine, #pending = :p";
+/// Nothing was written since I read the item: every write counts its version up. That covers side records, receipts and
+/// the journal too, for whatever writes them writes the item with them.
+pub const DIRECT_IF: &str = "#version = :version";
+/// The same when there was no item.
+pub const DIRECT_IF_NEW: &str = "attribute_not_exists(#version)";
+
 /// What a commit forgets: the head moved, so nothing that is left is suspect.
 pub const UNSUSPECT: &str = "#attempts, #running, #strikes";
 /// What a commit of a suspect entity forgets while envelopes are left: the one that ran is innocent, and the one that

@@ -3,10 +3,9 @@
 //! Whoever holds an entity's lease visits it. Every step starts from the image that the last write returned, and
 //! whatever a crash leaves between two steps is found by the next holder.
 
+mod all;
 mod next;
 mod tell;
-
-use std::collections::VecDeque;
 
 use crate::actor::Poison;
 use crate::batch::{self, Batch, Input, Stop};
@@ -25,7 +24,9 @@ use crate::records::{NONE, Records};
 use crate::registry::{Kind, Unreadable};
 use crate::store::StoreError;
 use crate::visit::next::{Next, next};
-use crate::visit::tell::{Pushes, tell};
+
+pub use all::{go_on, visit_all};
+pub use tell::Pushes;
 
 /// An entity whose lease this invocation holds.
 #[derive(Debug)]
@@ -69,35 +70,6 @@ pub struct Visited {
     pub follow: Vec<Held>,
     /// Messages to connections, of what is committed.
     pub pushes: Pushes,
-}
-
-/// Visits an entity, and after it those whose leases its deliveries took.
-///
-/// # Errors
-/// When the store fails for as long as there is time; the entity is then handed over, or its lease expires, and the
-/// stream's look finds it.
-pub async fn visit_all<H: Host>(host: &H, held: Held, deadline: Millis) -> Result<End, StepError> {
-    let mut budget = Budget { deadline, hops: host.settings().hops };
-    let Visited { end, follow, pushes } = Box::pin(visit(host, held, &mut budget)).await;
-    let mut pushes = vec![pushes];
-    let mut queue = VecDeque::from(follow);
-    while let Some(next) = queue.pop_front() {
-        let entity = next.image.entity.clone();
-        let visited = Box::pin(visit(host, next, &mut budget)).await;
-        queue.extend(visited.follow);
-        pushes.push(visited.pushes);
-        // The first entity's result stands whatever happens to those that it wrote to.
-        match visited.end {
-            Ok(End::Released | End::Lost | End::Blocked | End::Waiting) => {}
-            Ok(End::Stopped(cause)) => {
-                tracing::error!(alarm = "stopped", %entity, cause, "the entity cannot be run here")
-            }
-            Err(error) => tracing::warn!(%entity, %error, "a visit after a delivery failed; it is looked at again"),
-        }
-    }
-    // They are best effort: nobody's work waits for them. (On the heap: most visits have none.)
-    Box::pin(tell(host, pushes, deadline)).await;
-    end
 }
 
 /// Visits one entity until nothing is left to do, the rounds or the time are over, or the lease is lost.

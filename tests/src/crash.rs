@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use shared::client::Mode;
 use shared::envelope::EntityId;
 use shared::host::Host;
-use shared::limits::Settings;
+use shared::limits::{Direct, Settings};
+use shared::mailbox::view;
+use shared::store::Consistency;
 
 use crate::drive::LEASE_OVER;
 use crate::faults::Fault;
@@ -63,11 +65,21 @@ const SCENES: [(Scene, u32); 11] = [
 pub const FAULTS: [Fault; 6] =
     [Fault::DiesBefore, Fault::DiesAfter, Fault::DiesAfterReply, Fault::AnswerLost, Fault::Twice, Fault::TwiceLate];
 
+/// Those that the direct path changes.
+const DIRECT_SCENES: [(Scene, u32); 6] = [
+    (Scene::Inline, 2),
+    (Scene::Keyed, 3),
+    (Scene::Poison, 17),
+    (Scene::Queued, 3),
+    (Scene::Effects, 18),
+    (Scene::Records, 2),
+];
+
 /// Crash points that are played at once.
 const AT_ONCE: usize = 12;
 
 /// Crash points in all.
-const POINTS: usize = 450;
+const POINTS: usize = 720;
 
 /// The receivers of effects.
 struct Cast {
@@ -217,9 +229,12 @@ async fn play(world: &World, scene: Scene, call: u32, calls: u32, fault: Fault) 
         world.records.put_back(std::slice::from_ref(&cast.main));
     }
 
-    let lost_before_it_began = scene.posts() && call == 0 && fault == Fault::DiesBefore;
     let rescuer = world.other();
-    if lost_before_it_began {
+    let nothing_is_stored = scene.posts() && is_without(&rescuer, scene, &cast).await;
+    if world.host.settings().direct == Direct::Off {
+        assert_eq!(nothing_is_stored, scene.posts() && call == 0 && fault == Fault::DiesBefore);
+    }
+    if nothing_is_stored {
         assert_eq!(rescuer.get(&format!("/entities/{}", cast.main)).await.status, expected_status(scene));
         // Its poster was told nothing, so it posts again.
         scene.act(&rescuer, &cast).await;
@@ -240,6 +255,13 @@ async fn play(world: &World, scene: Scene, call: u32, calls: u32, fault: Fault) 
         let receipt = rescuer.standing(&cast.main, event_id).await;
         assert_eq!((receipt.status, &receipt.body["status"]), (200, &json!("processed")), "{receipt:?}");
     }
+}
+
+/// Whether nothing of the scene itself is stored.
+async fn is_without(world: &World, scene: Scene, cast: &Cast) -> bool {
+    let mailbox = view::mailbox(&world.host, &cast.main, Consistency::Strong).await.unwrap();
+    let before = if scene == Scene::Queued { 3 } else { 0 };
+    mailbox.is_none_or(|mailbox| mailbox.head + mailbox.queue.len() as u64 == before)
 }
 
 /// What a reader finds when nothing of the scene itself is stored.
@@ -284,7 +306,6 @@ async fn check(world: &World, scene: Scene, cast: &Cast, answered: Option<Reply>
     }
 }
 
-/// Every call of the scene, with every fault.
 /// Plays every call with every fault, some at once: most of their time they wait, for leases to end. It brings their
 /// number.
 pub async fn everywhere(world: &World, calls: u32, play: impl AsyncFn(World, u32, Fault)) -> usize {
@@ -296,9 +317,14 @@ pub async fn everywhere(world: &World, calls: u32, play: impl AsyncFn(World, u32
     stream::iter(plays.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).count().await
 }
 
+/// Every call of the scene, with every fault.
 async fn sweep(scene: Scene) {
-    let calls = SCENES.iter().find(|(known, _)| *known == scene).map(|(_, calls)| *calls).unwrap();
-    let world = World::with(registry(), Settings::default()).await;
+    sweep_on(Direct::Off, SCENES.iter().find(|(known, _)| *known == scene).unwrap()).await;
+}
+
+async fn sweep_on(direct: Direct, (scene, calls): &(Scene, u32)) {
+    let (scene, calls) = (*scene, *calls);
+    let world = World::with(registry(), Settings { direct, ..Settings::default() }).await;
     let cast = Cast::new("undisturbed");
     scene.prepare(&world.other(), &cast).await;
     let undisturbed = world.later(hour(scene));
@@ -312,7 +338,7 @@ async fn sweep(scene: Scene) {
 
 #[test]
 fn the_crash_points_are_all_there() {
-    let calls: u32 = SCENES.iter().map(|(_, calls)| calls).sum();
+    let calls: u32 = SCENES.iter().chain(&DIRECT_SCENES).map(|(_, calls)| calls).sum();
     assert_eq!(calls as usize * FAULTS.len(), POINTS);
     // A kind of fault that is added has to be swept, or to be told apart here.
     let swept = |fault: Fault| match fault {
@@ -321,6 +347,13 @@ fn the_crash_points_are_all_there() {
         Fault::Frozen => false,
     };
     assert!(FAULTS.into_iter().all(swept));
+}
+
+#[tokio::test]
+async fn the_direct_path() {
+    for scene in &DIRECT_SCENES {
+        sweep_on(Direct::On, scene).await;
+    }
 }
 
 #[tokio::test]

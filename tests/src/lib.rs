@@ -28,6 +28,7 @@ mod decoders;
 mod deployed_routes;
 mod deployed_sockets;
 mod differential;
+mod direct;
 mod effects;
 mod example;
 mod extremes;

@@ -9,7 +9,7 @@ use crate::drive::LEASE_OVER;
 use crate::faults::Fault;
 use crate::ledger::{ledger, registry, tell, write};
 use crate::world::World;
-use shared::limits::{self, Settings};
+use shared::limits::{self, Direct, Settings};
 
 /// What is recorded on this thread.
 struct Scrape {
@@ -118,10 +118,25 @@ async fn every_metric_is_recorded_somewhere() {
     assert_eq!(scrape.value(metrics::LEASES_LOST, &[]), 1.0, "{}", scrape.text());
     post_something_that_dies(&world).await;
     world.get(&format!("/entities/{bob}")).await;
+    try_the_direct_path().await;
+    for outcome in ["applied", "unfit"] {
+        assert_eq!(
+            scrape.value(metrics::DIRECT, &[("kind", "ledger"), ("outcome", outcome)]),
+            1.0,
+            "{}",
+            scrape.text()
+        );
+    }
     let text = scrape.text();
     for Metric { name, .. } in ALL {
         assert!(text.contains(&format!("\n{name}")), "{name} was not recorded:\n{text}");
     }
+}
+
+async fn try_the_direct_path() {
+    let world = World::with(registry(), Settings { direct: Direct::On, ..Settings::default() }).await;
+    assert_eq!(world.event(&ledger("dave"), &write("applied")).await.status, 200);
+    post_something_that_dies(&world).await;
 }
 
 async fn post_something_that_dies(world: &World) {

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use serde_json::{Value, json};
 use shared::envelope::EntityId;
-use shared::limits::Settings;
+use shared::limits::{Direct, Settings};
 use shared::live;
 use shared::push::Pushes;
 
@@ -56,7 +56,12 @@ fn shout(text: &str) -> Value {
 
 /// A process whose pushes go to the URL, as a deployed one's do.
 fn process(world: &World, url: &str) -> World {
-    let config = live::Config { table: world.table.clone(), lease_seconds: None, connections: Some(url.to_owned()) };
+    let config = live::Config {
+        table: world.table.clone(),
+        lease_seconds: None,
+        direct: Direct::Off,
+        connections: Some(url.to_owned()),
+    };
     let pushes = live::pushes(&world.config, &config);
     world.pushing(registry(), pushes)
 }

@@ -30,6 +30,7 @@ impl Running {
             endpoint: std::env::var("DYNAMODB_ENDPOINT").ok(),
             table: crate::world::table_name(),
             lease: limits::LEASE_MS / 1000,
+            direct: limits::Direct::Off,
             access: Default::default(),
             metrics_port: 0,
         };

@@ -5,6 +5,7 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
 use serde_json::Value;
 use shared::emf::Emitter;
 use shared::envelope::Millis;
+use shared::limits::Direct;
 use shared::live::{Config, connect};
 use shared::store::dynamodb;
 
@@ -15,6 +16,8 @@ async fn main() -> Result<(), Error> {
     let config = Config {
         table: std::env::var("TABLE_NAME")?,
         lease_seconds: std::env::var("LEASE_SECONDS").ok().map(|seconds| seconds.parse()).transpose()?,
+        // It posts nothing for outsiders.
+        direct: Direct::Off,
         connections: std::env::var("CONNECTIONS_URL").ok().filter(|url| !url.is_empty()),
     };
     let metrics = Emitter::install("drain")?;

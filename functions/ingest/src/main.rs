@@ -16,6 +16,7 @@ async fn main() -> Result<(), Error> {
     let config = Config {
         table: std::env::var("TABLE_NAME")?,
         lease_seconds: std::env::var("LEASE_SECONDS").ok().map(|seconds| seconds.parse()).transpose()?,
+        direct: std::env::var("DIRECT").ok().map(|switch| switch.parse()).transpose()?.unwrap_or_default(),
         connections: std::env::var("CONNECTIONS_URL").ok().filter(|url| !url.is_empty()),
     };
     let (users, allowed) = (std::env::var("USERS")?, std::env::var("ALLOWED_ORIGINS").unwrap_or_default());

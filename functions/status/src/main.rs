@@ -3,6 +3,7 @@
 use lambda_http::{Error, Request, run, service_fn, tracing};
 use shared::emf::Emitter;
 use shared::http::guard::Guard;
+use shared::limits::Direct;
 use shared::live::{Config, connect};
 use shared::store::dynamodb;
 
@@ -10,7 +11,8 @@ use shared::store::dynamodb;
 async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
     let sdk = dynamodb::settings().load().await;
-    let config = Config { table: std::env::var("TABLE_NAME")?, lease_seconds: None, connections: None };
+    let config =
+        Config { table: std::env::var("TABLE_NAME")?, lease_seconds: None, direct: Direct::Off, connections: None };
     // It issues no tickets, so it has no key, and it changes nothing, so no page's origin matters to it.
     let guard = &Guard {
         socket_url: std::env::var("SOCKET_URL").ok().filter(|url| !url.is_empty()),

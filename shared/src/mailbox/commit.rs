@@ -97,7 +97,7 @@ impl Commit<'_> {
     }
 
     /// The image as the commit leaves it, as far as can be known without the database.
-    fn after(&self, recent_budget: usize, until: Millis) -> Mailbox {
+    pub(super) fn after(&self, recent_budget: usize, until: Millis) -> Mailbox {
         let mut after = self.image.clone();
         let gone: Vec<_> = after.queue.drain(..self.batch.taken).collect();
         after.bytes = after.bytes.saturating_sub(stored_bytes(&gone));
@@ -142,20 +142,9 @@ impl Commit<'_> {
             (":recent", list(&after.recent)),
             (":me", AttributeValue::B(fence.to_vec())),
         ];
-        if let Some((schema, state)) = &batch.state {
-            set += table::COMMIT_STATE;
-            values.push((":state", state.clone()));
-            values.push((":schema", table::number(*schema)));
-        }
-        if let (false, Some(evicted)) = (forgotten.is_empty(), after.evicted) {
-            set += table::COMMIT_EVICTED;
-            values.push((":evicted", AttributeValue::B(evicted.0.to_vec())));
-        }
+        made(batch, after.evicted.filter(|_| !forgotten.is_empty()), &mut set, &mut values);
         if !batch.outgoing.is_empty() {
-            set += table::COMMIT_EFFECTS;
-            values.push((":none", AttributeValue::L(Vec::new())));
             values.push((":zero", table::number(0)));
-            values.push((":effects", list(&batch.outgoing)));
         }
         if self.ending == Ending::Keep {
             set += table::RENEW;
@@ -194,6 +183,24 @@ impl Commit<'_> {
     }
 }
 
+/// The part of a commit that the actor made, and the ids that leave `seen` for it.
+pub(super) fn made(batch: &Batch, evicted: Option<EnvelopeId>, set: &mut String, values: &mut Values) {
+    if let Some((schema, state)) = &batch.state {
+        *set += table::COMMIT_STATE;
+        values.push((":state", state.clone()));
+        values.push((":schema", table::number(*schema)));
+    }
+    if let Some(evicted) = evicted {
+        *set += table::COMMIT_EVICTED;
+        values.push((":evicted", AttributeValue::B(evicted.0.to_vec())));
+    }
+    if !batch.outgoing.is_empty() {
+        *set += table::COMMIT_EFFECTS;
+        values.push((":none", AttributeValue::L(Vec::new())));
+        values.push((":effects", list(&batch.outgoing)));
+    }
+}
+
 /// The last batch whole, and of what was there before as much as the budget holds, without a gap.
 fn keep_recent(before: &[Recent], batch: &[Recent], budget: usize) -> Vec<Recent> {
     let mut room = budget.saturating_sub(recent_bytes(batch));
@@ -215,7 +222,7 @@ fn stored_bytes(envelopes: &[crate::envelope::Envelope]) -> u64 {
 }
 
 /// A list of what the protocol itself reads back, as DynamoDB takes it.
-fn list<T: serde::Serialize>(values: &[T]) -> AttributeValue {
+pub(super) fn list<T: serde::Serialize>(values: &[T]) -> AttributeValue {
     AttributeValue::L(values.iter().filter_map(|value| serde_dynamo::to_attribute_value(value).ok()).collect())
 }
 

@@ -1,6 +1,7 @@
 //! The writes of the protocol, one file each, and the image of the item that they return.
 
 pub mod commit;
+pub mod direct;
 pub mod image;
 pub mod post;
 pub mod settle;

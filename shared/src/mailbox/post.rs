@@ -53,6 +53,12 @@ impl Default for Tries {
 }
 
 impl Tries {
+    /// These envelopes went out once, and it cannot be said whether they were applied.
+    #[must_use]
+    pub(crate) fn unclear(envelopes: Vec<Envelope>) -> Self {
+        Self { envelopes: Some(envelopes), floor: None, clean: false }
+    }
+
     /// The post of which it cannot be said that nothing of it is stored, or ever will be: one of its tries had no answer.
     #[must_use]
     pub fn unknown(&self) -> Option<EnvelopeId> {
@@ -150,7 +156,7 @@ fn refusal(old: &Mailbox, ids: &[EnvelopeId], clean: bool) -> Refusal {
     }
 }
 
-fn seal<H: Host>(host: &H, drafts: &[Draft], mut floor: Option<EnvelopeId>) -> Vec<Envelope> {
+pub(crate) fn seal<H: Host>(host: &H, drafts: &[Draft], mut floor: Option<EnvelopeId>) -> Vec<Envelope> {
     let now = host.now();
     // The ids of one post ascend, so that the first one is the first to be evicted.
     let mut next = |draft: &Draft| {

@@ -41,6 +41,7 @@ impl System {
         for (client, post) in world.posts.iter().enumerate() {
             match post.phase {
                 Phase::Posting => self.posting_actions(world, client, post, actions),
+                Phase::Direct => self.direct_actions(world, client, actions),
                 Phase::Full => self.full_actions(world, client, actions),
                 Phase::Stored | Phase::Refused | Phase::Unknown => {}
             }
@@ -131,7 +132,7 @@ impl System {
     }
 
     /// A post is stored: its client works the mailbox off if it holds the lease, or takes it from a holder that is gone.
-    fn stored(&self, world: &mut World, client: usize, request: &Request, expired: bool) {
+    pub(crate) fn stored(&self, world: &mut World, client: usize, request: &Request, expired: bool) {
         self.set_post(world, client, |post| *post = Post { phase: Phase::Stored, ..Post::default() });
         let item = world.items[usize::from(request.entity)];
         if item.held_by(request.me) {

@@ -76,6 +76,8 @@ pub struct Config {
     pub suspect_attempts: u8,
     /// Strikes after which an envelope is poison.
     pub strikes: u8,
+    /// Whether clients that process their events themselves take the direct path.
+    pub direct: bool,
     /// What may go wrong.
     pub budget: Budget,
     /// What may go wrong in the long run.

@@ -34,6 +34,7 @@ const BASE: Config = Config {
     looks: true,
     suspect_attempts: 2,
     strikes: 3,
+    direct: false,
     budget: ROUGH,
     deep: ROUGH,
     reaches: &[],
@@ -63,6 +64,38 @@ pub const ALL: &[Config] = &[
             WakeReplaces,
             WakeStale,
         ],
+        ..BASE
+    },
+    // Two posts without keys take the direct path, are repeated and come late.
+    Config {
+        name: "direct",
+        clients: &[INLINE, INLINE],
+        direct: true,
+        budget: Budget { timeouts: 1, takeovers: 1, ..CALM },
+        deep: Budget { timeouts: 2, takeovers: 1, ..CALM },
+        reaches: &[AppliedDirectly, DirectOvertaken, OwnPostSeen, LateDirect, OutcomeUnknown, Newcomers],
+        ..BASE
+    },
+    // The same with one key, and beside them a post that waits for `drain`.
+    Config {
+        name: "direct-keyed",
+        clients: &[KEYED, KEYED, DETACHED],
+        direct: true,
+        budget: Budget { timeouts: 1, ..CALM },
+        deep: Budget { timeouts: 1, crashes: 1, ..CALM },
+        reaches: &[AppliedDirectly, DirectOvertaken, KeyByReceipt, OwnPostSeen, LateDirect],
+        ..BASE
+    },
+    // The same with an effect, and holders that die while they deliver it.
+    Config {
+        name: "direct-effects",
+        clients: &[INLINE],
+        effects: &[0],
+        rounds: 4,
+        direct: true,
+        budget: Budget { crashes: 1, ..CALM },
+        deep: Budget { crashes: 1, timeouts: 1, ..CALM },
+        reaches: &[AppliedDirectly, EffectInherited, EffectAbsorbed],
         ..BASE
     },
     // Holders die anywhere, and `drain` finds what they left.

@@ -18,6 +18,7 @@ pub mod check;
 pub mod client;
 pub mod config;
 pub mod configs;
+pub mod direct;
 pub mod drain;
 pub mod fact;
 pub mod list;

@@ -1,7 +1,7 @@
 //! The mailbox item as the model keeps it: the attributes of `shared/src/mailbox/image.rs` in small numbers.
 //!
-//! Left out are the attributes on which no condition of the protocol depends: `version`, `bytes`, `kind`, and the
-//! replies in `recent`. The state is the list of the events that were applied, so that an update which is lost, doubled
+//! Left out are the attributes on which no condition of the protocol depends: `bytes`, `kind`, and the replies in
+//! `recent`; and `version`, where nobody takes the direct path. The state is the list of the events that were applied, so that an update which is lost, doubled
 //! or out of order shows in it.
 
 use crate::list::List;
@@ -117,6 +117,8 @@ pub struct Mailbox {
     pub strikes: u8,
     /// Whether there is anything to do.
     pub pending: bool,
+    /// Counted up by every write, where somebody takes the direct path.
+    pub version: u8,
 }
 
 impl Mailbox {

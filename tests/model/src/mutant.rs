@@ -73,6 +73,9 @@ mutants! {
     UnderivedKey: "An effect's key is not derived from where it came from.", "effects", AtMostOnce;
     BatchKeysApart: "The keys of one commit are not compared with one another.", "keyed", AtMostOnce;
     NoReceipts: "No receipts are written and none looked up.", "keyed", AtMostOnce;
+    DirectBlindly: "A direct write does not compare the version.", "direct", NeverDropped;
+    DirectForgotten: "The post after a direct write of unknown outcome gets fresh ids.", "direct", AtMostOnce;
+    DirectUnmarked: "A direct write with effects does not mark the entity as pending.", "direct-effects", Marked;
     SuspicionKept: "A commit does not take attempts and strikes back.", "poison", Innocent;
     SettleWithoutSent: "A settlement does not compare how many effects were sent.", "partial", Marked;
     ReplaceUnobserved: "A replacement takes whatever lease it finds.", "strikes", Innocent;

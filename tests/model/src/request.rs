@@ -1,5 +1,6 @@
 //! The conditional writes: each expression of `shared/src/table.rs` as a condition and a change of the item.
 
+use crate::direct::Direct;
 use crate::list::List;
 use crate::mailbox::{BLOCKED, Envelope, Event, Events, Ids, Lease, Mailbox, NOBODY, Outbox};
 use crate::mutant::Mutant;
@@ -97,6 +98,8 @@ pub enum Write {
     Take(Takeover),
     /// `COMMIT`.
     Commit(Commit),
+    /// `DIRECT`.
+    Direct(Direct),
     /// `SETTLE`.
     Settle(Settle),
     /// `MARK`.
@@ -150,6 +153,7 @@ impl Request {
                 let ends = matches!(commit.ending, Ending::Release | Ending::Leave);
                 mine && same(commit.head) && !(ends && newcomers) && !commit.is_known(receipts)
             }
+            Write::Direct(direct) => direct.holds(item, mutant) && !direct.commit.is_known(receipts),
             Write::Settle(settle) => {
                 let sent = settle.sent.is_none_or(|sent| item.sent == sent) || without(Mutant::SettleWithoutSent);
                 let ends = matches!(settle.ending, Ending::Release | Ending::Leave);
@@ -180,6 +184,7 @@ impl Request {
                 }
             }
             Write::Commit(commit) => commit.change(item, mutant),
+            Write::Direct(direct) => direct.change(item, self.me, mutant),
             Write::Settle(settle) => settle.change(item, mutant),
             Write::Mark { until, .. } => {
                 item.running = true;

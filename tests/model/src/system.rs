@@ -2,12 +2,12 @@
 
 use stateright::{Model, Property};
 
-use crate::config::Config;
+use crate::config::{Client, Config};
 use crate::fact::{Fact, Facts};
 use crate::mailbox::{BLOCKED, NOBODY};
 use crate::mutant::Mutant;
 use crate::property;
-use crate::request::{Request, Takeover, Write};
+use crate::request::{Commit, Receipts, Request, Takeover, Write};
 use crate::world::{Ghost, Phase, Post, Step, Visit, World};
 
 /// One configuration of the protocol, as built or with a planted bug.
@@ -33,6 +33,12 @@ pub enum Action {
     },
     /// A client's request is on its own from here on, and the client tries again.
     PostTimeout(usize),
+    /// A client on the direct path reads the item, and runs its events.
+    Read(usize),
+    /// A client's direct write is executed and answered.
+    Direct(usize),
+    /// A client's direct write is on its own from here on, and the client posts.
+    DirectTimeout(usize),
     /// A client gives up.
     PostGiveUp(usize),
     /// A client that waits for room sees some.
@@ -127,14 +133,17 @@ impl System {
                     ghost.wronged |= !self.config.faulty.contains(&event) && ghost.struck < self.config.strikes;
                 }
                 *ghost = Ghost { replaced: 0, struck: 0, ..*ghost };
-                for (key, event) in commit.receipts.iter() {
-                    world.receipts[entity][usize::from(*key)] = event + 1;
-                }
+                write_receipts(&mut world.receipts[entity], commit);
+            }
+            Write::Direct(direct) => {
+                direct.envelopes.iter().for_each(|envelope| world.ghosts[entity].appended.push(envelope.event));
+                write_receipts(&mut world.receipts[entity], &direct.commit);
             }
             Write::Settle(_) | Write::Mark { .. } | Write::Block { .. } => {}
         }
         world.breached |= request.superseded;
         request.change(&mut world.items[entity], self.mutant);
+        world.items[entity].version += u8::from(self.config.direct);
         // The stream's filter lets through what is pending.
         world.records[entity] |= world.items[entity].pending;
         true
@@ -159,7 +168,7 @@ impl System {
             }
         }
         for request in &mut world.late {
-            let holds = !matches!(request.write, Write::Post { .. } | Write::Take(_));
+            let holds = !matches!(request.write, Write::Post { .. } | Write::Direct(_) | Write::Take(_));
             request.superseded |= !itself && holds && request.entity == entity && request.me == owner;
         }
         if running {
@@ -215,6 +224,7 @@ impl System {
                     self.facts.note(Fact::LatePostApplied);
                 }
             }
+            Write::Direct(_) => self.facts.note(Fact::LateDirect),
             Write::Take(_) | Write::Commit(_) | Write::Settle(_) | Write::Mark { .. } | Write::Block { .. } => {}
         }
     }
@@ -236,6 +246,9 @@ impl System {
         match action {
             Action::Post { client, expired } => self.post(world, client, expired),
             Action::PostTimeout(client) => self.post_timeout(world, client),
+            Action::Read(client) => self.read(world, client),
+            Action::Direct(client) => self.direct(world, client),
+            Action::DirectTimeout(client) => self.direct_timeout(world, client),
             Action::PostGiveUp(client) => self.post_give_up(world, client),
             Action::PostAgain(client) => self.set_post(world, client, |post| post.phase = Phase::Posting),
             Action::WorkOff(client) => self.work_off(world, client),
@@ -280,12 +293,20 @@ impl System {
     }
 }
 
+fn write_receipts(receipts: &mut Receipts, commit: &Commit) {
+    for (key, event) in commit.receipts.iter() {
+        receipts[usize::from(*key)] = event + 1;
+    }
+}
+
 impl Model for System {
     type State = World;
     type Action = Action;
 
     fn init_states(&self) -> Vec<World> {
-        let posts = self.config.clients.iter().map(|_| Post::default()).collect();
+        let phase = |inline| if self.config.direct && inline { Phase::Direct } else { Phase::Posting };
+        let post = |client: &Client| Post { phase: phase(client.inline), ..Post::default() };
+        let posts = self.config.clients.iter().map(post).collect();
         vec![World { posts, budget: self.config.budget, ..World::default() }]
     }
 
@@ -300,6 +321,7 @@ impl Model for System {
     fn next_state(&self, world: &World, action: Action) -> Option<World> {
         let mut next = world.clone();
         self.act(&mut next, action);
+        next.forget_versions();
         Some(next)
     }
 

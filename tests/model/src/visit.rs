@@ -134,7 +134,7 @@ impl System {
     }
 
     /// Whether an envelope's key was used before, also in this batch: `repeated`.
-    fn is_repeated(&self, world: &World, visit: &Visit, index: usize, envelope: &Envelope) -> bool {
+    pub(crate) fn is_repeated(&self, world: &World, visit: &Visit, index: usize, envelope: &Envelope) -> bool {
         if envelope.key == KEYLESS || self.has(Mutant::NoReceipts) {
             return false;
         }
@@ -199,7 +199,7 @@ impl System {
         Request { entity: visit.entity, me: visit.me, superseded: visit.superseded, write }
     }
 
-    fn commit(&self, visit: &Visit, taken: u8, fresh: u8, dead: bool, ending: Ending) -> Commit {
+    pub(crate) fn commit(&self, visit: &Visit, taken: u8, fresh: u8, dead: bool, ending: Ending) -> Commit {
         let image = &visit.image;
         let batch = &image.queue[..usize::from(taken)];
         let mut commit = Commit {

@@ -11,6 +11,8 @@ pub enum Phase {
     /// Its request is to be sent, for the first time or again.
     #[default]
     Posting,
+    /// It is on the direct path.
+    Direct,
     /// It was refused for want of room, and waits.
     Full,
     /// It is acknowledged.
@@ -30,6 +32,17 @@ pub struct Post {
     pub level: u8,
     /// Whether a try of its present ids had no answer.
     pub unclear: bool,
+    /// What was read on the direct path.
+    pub read: Option<Read>,
+}
+
+/// An item that was read, and the events that were run on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Read {
+    /// The item, with the events as its queue.
+    pub image: Mailbox,
+    /// A bit for each of them that is not a repetition of its key.
+    pub fresh: u8,
 }
 
 /// A lease that a visit of another entity holds meanwhile.
@@ -253,6 +266,18 @@ impl World {
         posts
             || self.visits.iter().any(visit)
             || self.takings.iter().any(|taking| taking.entity == entity && taking.me == owner)
+    }
+
+    /// Takes the versions away that nobody compares any more: they would only multiply the states.
+    pub fn forget_versions(&mut self) {
+        for visit in &mut self.visits {
+            visit.image.version = 0;
+            visit.follow.iter_mut().for_each(|follow| follow.image.version = 0);
+        }
+        let direct = |request: &Request| matches!(request.write, Write::Direct(_));
+        if !self.posts.iter().any(|post: &Post| post.phase == Phase::Direct) && !self.late.iter().any(direct) {
+            self.items.iter_mut().for_each(|item| item.version = 0);
+        }
     }
 
     /// Sends a wake. One that is under way already serves for both.

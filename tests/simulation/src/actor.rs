@@ -148,6 +148,8 @@ impl Add {
 /// The answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reply {
+    /// The command: an event that never was in a queue shows itself by it alone.
+    pub token: u64,
     /// The command's place in the log, from 1; none when it changes nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<u64>,
@@ -186,9 +188,9 @@ impl<P: Policy> Actor for Log<P> {
         let Command::Add(add) = &event.command;
         match add.manner {
             Manner::Applied => applied(state, event.records, add),
-            Manner::Idle => Ok(Turn::reply(state.clone(), Reply { place: None })),
+            Manner::Idle => Ok(Turn::reply(state.clone(), Reply { token: add.token, place: None })),
             Manner::Faulty => Err(Fault::new("the simulation wanted a fault")),
-            Manner::Refused | Manner::Panicking | Manner::Deadly => refuse(add.manner).map(Turn::reject),
+            Manner::Refused | Manner::Panicking | Manner::Deadly => refuse(add).map(Turn::reject),
         }
     }
 
@@ -207,14 +209,14 @@ impl<P: Policy> Actor for Log<P> {
 /// # Panics
 /// When it is to.
 #[expect(clippy::panic, reason = "what an actor's panic does is what is simulated")]
-pub fn refuse(manner: Manner) -> Result<Rejection, Fault> {
-    match manner {
+pub fn refuse(add: &Add) -> Result<Rejection, Fault> {
+    match add.manner {
         Manner::Panicking => std::panic::panic_any(PANIC),
         Manner::Deadly => {
             DYING.set(true);
             Err(Fault::new("nobody will ever read this"))
         }
-        _ => Ok(Rejection::new("refused", 409, "the simulation wanted it")),
+        _ => Ok(Rejection::new("refused", 409, add.token.to_string())),
     }
 }
 
@@ -241,7 +243,7 @@ fn applied<P: Policy>(state: &State, records: &Records, add: &Add) -> Result<Tur
     }
     state.entries.push(add.token);
     let place = Some(state.entries.len() as u64);
-    let mut turn = Turn::reply(state, Reply { place });
+    let mut turn = Turn::reply(state, Reply { token: add.token, place });
     for (to, told) in add.told_commands() {
         turn = turn.post::<Log<Parks>>(&to, &told)?;
     }

@@ -112,7 +112,7 @@ impl Post {
         for command in &self.commands {
             let sent = Sent {
                 pk: self.entity.to_string(),
-                manner: command.manner,
+                add: command.clone(),
                 acknowledged: false,
                 refused: false,
                 event: None,

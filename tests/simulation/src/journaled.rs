@@ -84,7 +84,7 @@ impl EventSourced for Journaled {
             Manner::Idle => Ok(Decision::events([])),
             // The first of the two can be applied: nothing of it may stay.
             Manner::Faulty => Ok(Decision::events([Happened::Noted { text: String::new() }, Happened::Impossible])),
-            Manner::Refused | Manner::Panicking | Manner::Deadly => refuse(add.manner).map(Decision::reject),
+            Manner::Refused | Manner::Panicking | Manner::Deadly => refuse(add).map(Decision::reject),
         }
     }
 
@@ -103,7 +103,7 @@ impl EventSourced for Journaled {
     fn reply(command: &Event<'_, Command>, after: &Snapshot<State>) -> Reply {
         let Command::Add(add) = &command.command;
         let place = (add.manner == Manner::Applied).then_some(after.state.entries.len() as u64);
-        Reply { place }
+        Reply { token: add.token, place }
     }
 }
 

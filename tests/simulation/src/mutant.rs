@@ -75,6 +75,12 @@ mutants! {
     PendingNotMarked = "pending-not-marked",
     /// Effects take the place of those that wait.
     OutboxOverwritten = "outbox-overwritten",
+    /// A direct write does not ask whether anybody has written since.
+    DirectBlindly = "direct-blindly",
+    /// A direct write with effects does not mark the entity as pending.
+    DirectUnmarked = "direct-unmarked",
+    /// A direct write does not enter its ids.
+    DirectUnseen = "direct-unseen",
 }
 
 impl Mutant {
@@ -117,6 +123,12 @@ impl Mutant {
             Self::NoDedup => strip(condition, "NOT contains(#seen, :id) AND ", ""),
             Self::NoEvicted => strip(condition, "AND (attribute_not_exists(#evicted) OR #evicted < :id)", ""),
             Self::EvictedNotKept => strip(changes, table::COMMIT_EVICTED, ""),
+            Self::DirectBlindly => {
+                strip(condition, table::DIRECT_IF, "attribute_exists(#version)");
+                strip(condition, table::DIRECT_IF_NEW, "attribute_not_exists(#deleted)");
+            }
+            Self::DirectUnmarked => strip(changes, table::DIRECT_LEASE, ", #lease = :mine"),
+            Self::DirectUnseen => strip(changes, " #seen = :seen,", ""),
             Self::SeenNotKept => strip(changes, " ADD #seen :ids", ""),
             Self::ReleaseBlindly => strip(condition, table::IF_NO_NEWCOMER, ""),
             Self::SettleBlindly => strip(condition, table::IF_QUEUE_EMPTY, ""),

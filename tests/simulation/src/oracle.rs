@@ -12,7 +12,7 @@ use serde_dynamo::AttributeValue;
 use shared::store::Update;
 use shared::table;
 
-use crate::actor::Manner;
+use crate::actor::Add;
 use crate::client::Post;
 use crate::history::History;
 use crate::table::Wrote;
@@ -43,8 +43,8 @@ pub struct Oracle {
 pub struct Sent {
     /// To whom.
     pub pk: String,
-    /// How it ends.
-    pub manner: Manner,
+    /// It.
+    pub add: Add,
     /// Whether the client was told that it is stored.
     pub acknowledged: bool,
     /// Whether the client was told that it is not, and never will be.
@@ -64,6 +64,8 @@ struct Truth {
     stored: HashSet<u64>,
     /// Tokens that lie in the dead letters.
     dead: HashSet<u64>,
+    /// Tokens by the sequences that they had.
+    sequences: HashMap<u64, u64>,
     /// Deaths of holders by the sequence that was running.
     strikes: HashMap<u64, u64>,
     /// What the side records hold.

@@ -225,7 +225,7 @@ fn calm(world: &World) {
     world.calm_down();
     world.tell(|| "calm".to_owned());
     let deadly = world.oracle(|oracle| {
-        oracle.sent.values().filter(|sent| sent.manner == crate::actor::Manner::Deadly).count() as u64
+        oracle.sent.values().filter(|sent| sent.add.manner == crate::actor::Manner::Deadly).count() as u64
     });
     let patience = oracle::patience(&world.scene().settings, deadly);
     world.after(patience, |world| {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use shared::limits::Settings;
+use shared::limits::{Direct, Settings};
 use shared::registry::Registry;
 
 use crate::fault::{Fault, Tally, Weather};
@@ -279,5 +279,6 @@ fn settings(chance: &mut StdRng) -> Settings {
         rounds: pick(&[1, 2, 16]) as u32,
         hops: pick(&[0, 1, 4]) as u32,
         recent_bytes: pick(&[0, 0, 400]) as usize,
+        direct: if pick(&[0, 1]) == 0 { Direct::Off } else { Direct::On },
     }
 }

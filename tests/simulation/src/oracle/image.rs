@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_dynamo::AttributeValue;
+use serde_json::Value;
 use shared::table::value_bytes;
 
 use crate::actor::{Add, Command};
@@ -78,6 +79,26 @@ impl<'a> Image<'a> {
 
     pub fn ids(self, list: &str) -> impl Iterator<Item = &'a [u8]> {
         self.list(list).iter().filter_map(id)
+    }
+
+    /// The last entries of what left the queue: id, outcome as JSON, and the sequence of the event whose key it repeated.
+    pub fn last(self, count: usize) -> Vec<(Vec<u8>, Value, Option<u64>)> {
+        let recent = self.list("recent");
+        let entry = |entry: &AttributeValue| {
+            let AttributeValue::M(map) = entry else {
+                return None;
+            };
+            let outcome = match map.get("o") {
+                Some(AttributeValue::S(text)) => serde_json::from_str(text).ok()?,
+                _ => return None,
+            };
+            let original = match map.get("e") {
+                Some(AttributeValue::S(event)) => Some(event.split('-').next()?.parse().ok()?),
+                _ => None,
+            };
+            Some((id(entry)?.to_vec(), outcome, original))
+        };
+        recent.iter().skip(recent.len().saturating_sub(count)).filter_map(entry).collect()
     }
 
     pub fn evicted(self) -> Option<&'a [u8]> {

@@ -72,7 +72,7 @@ impl Oracle {
         for (token, sent) in sent {
             let applied = truth.has(*token);
             let kept = applied || truth.dead.contains(token) || queued.contains(token);
-            if sent.acknowledged && !kept && !(sent.manner.is_void() && truth.stored.contains(token)) {
+            if sent.acknowledged && !kept && !(sent.add.manner.is_void() && truth.stored.contains(token)) {
                 return Err(format!("{token} was acknowledged and is lost"));
             }
             if sent.refused && truth.stored.contains(token) {
