@@ -11,8 +11,9 @@ use shared::actors;
 use shared::client::Client;
 use shared::host::Host;
 use shared::http::guard::Users;
-use shared::limits;
+use shared::limits::{self, Consumption};
 use shared::live::{Clock, Live, machine_time};
+use shared::log::quiet;
 use shared::push::Pushes;
 use shared::registry::Registry;
 use shared::store::dynamodb::DynamoDb;
@@ -61,6 +62,9 @@ pub struct Options {
     #[arg(long, value_name = "SECONDS", default_value_t = limits::LEASE_MS / 1000)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=600))]
     pub lease: u64,
+    /// Which answers say what they consumed: those to requests that ask for it (`asked`), or `always`.
+    #[arg(long, value_name = "WHEN", default_value = "asked")]
+    pub consumed: Consumption,
     /// Who may speak.
     #[command(flatten)]
     pub access: access::Options,
@@ -116,9 +120,7 @@ impl<H: Host> Consumer for Drain<H> {
     async fn deliver(&self, event: Value) -> Result<BatchResponse, DeliveryError> {
         let deadline = self.host.now().plus(limits::FUNCTION_TIMEOUT_MS);
         let response = drain::handle(&self.host, &self.wakes, event, deadline).await;
-        response
-            .map(|answer| BatchResponse::from_json(&answer))
-            .map_err(|error| DeliveryError::Failed(error.to_string()))
+        response.map(|answer| BatchResponse::from_json(&answer)).map_err(|error| DeliveryError::Failed(quiet(error)))
     }
 }
 
@@ -185,7 +187,11 @@ impl Server {
         let Connection { config, clients } = connect(backend.endpoint()).await;
         table::ensure(&clients.dynamodb, &options.table).await?;
         let feed = Feed::new(clients, &options.table, || machine_time().0);
-        let settings = limits::Settings { lease_ms: options.lease * 1000, ..limits::Settings::default() };
+        let settings = limits::Settings {
+            lease_ms: options.lease * 1000,
+            consumption: options.consumed,
+            ..limits::Settings::default()
+        };
         let store = DynamoDb::new(&config, &options.table);
         let host = Live::new(store, registry, settings, Pushes::by_connection(&config), Clock::machine());
         let address = listener.local_addr()?;

@@ -161,6 +161,30 @@ pub struct Settings {
     pub hops: u32,
     /// Replies kept on an idle entity, in bytes.
     pub recent_bytes: usize,
+    /// Which answers tell what they consumed.
+    pub consumption: Consumption,
+}
+
+/// Which answers tell what they consumed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Consumption {
+    /// Those to requests that ask for it.
+    #[default]
+    Asked,
+    /// All.
+    Always,
+}
+
+impl std::str::FromStr for Consumption {
+    type Err = crate::envelope::Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "asked" => Ok(Self::Asked),
+            "always" => Ok(Self::Always),
+            _ => Err(crate::envelope::Malformed("what is consumed is told when `asked` or `always`".to_owned())),
+        }
+    }
 }
 
 impl Default for Settings {
@@ -173,6 +197,7 @@ impl Default for Settings {
             rounds: ROUNDS,
             hops: HOPS,
             recent_bytes: RECENT_IDLE_BYTES,
+            consumption: Consumption::default(),
         }
     }
 }

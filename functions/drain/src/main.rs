@@ -1,21 +1,25 @@
 //! Wiring of the function that the stream and the wakes call.
 
 use drain::queue::Queue;
-use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
 use shared::emf::Emitter;
 use shared::envelope::Millis;
+use shared::limits::Consumption;
 use shared::live::{Config, connect};
+use shared::log::subscriber;
 use shared::store::dynamodb;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    tracing::init_default_subscriber();
+    subscriber::on_lambda(|name| std::env::var(name).ok())?;
     let sdk = dynamodb::settings().load().await;
     let config = Config {
         table: std::env::var("TABLE_NAME")?,
         lease_seconds: std::env::var("LEASE_SECONDS").ok().map(|seconds| seconds.parse()).transpose()?,
         connections: std::env::var("CONNECTIONS_URL").ok().filter(|url| !url.is_empty()),
+        // Nobody waits for an answer of drain's.
+        consumption: Consumption::Asked,
     };
     let metrics = Emitter::install("drain")?;
     let host = &connect(&sdk, config).await;

@@ -279,5 +279,6 @@ fn settings(chance: &mut StdRng) -> Settings {
         rounds: pick(&[1, 2, 16]) as u32,
         hops: pick(&[0, 1, 4]) as u32,
         recent_bytes: pick(&[0, 0, 400]) as usize,
+        consumption: usual.consumption,
     }
 }

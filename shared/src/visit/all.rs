@@ -1,0 +1,62 @@
+//! One visit after another: an entity, and those whose leases were taken along on the way.
+
+use std::collections::VecDeque;
+
+use tracing::Instrument;
+
+use crate::envelope::Millis;
+use crate::host::Host;
+use crate::log::{self, quiet};
+use crate::mailbox::StepError;
+use crate::visit::tell::tell;
+use crate::visit::{Budget, End, Held, Visited, visit};
+
+/// Visits an entity, and after it those whose leases its deliveries took.
+///
+/// # Errors
+/// When the store fails for as long as there is time; the entity is then handed over, or its lease expires, and the
+/// stream's look finds it.
+pub async fn visit_all<H: Host>(host: &H, held: Held, deadline: Millis) -> Result<End, StepError> {
+    let mut budget = Budget { deadline, hops: host.settings().hops };
+    let Visited { end, follow, pushes } = one(host, held, &mut budget).await;
+    let mut pushes = vec![pushes];
+    let mut queue = VecDeque::from(follow);
+    while let Some(next) = queue.pop_front() {
+        let entity = next.image.entity.clone();
+        let visited = one(host, next, &mut budget).await;
+        queue.extend(visited.follow);
+        pushes.push(visited.pushes);
+        // The first entity's result stands whatever happens to those that it wrote to.
+        match visited.end {
+            Ok(End::Released | End::Lost | End::Blocked | End::Waiting) => {}
+            Ok(End::Stopped(cause)) => {
+                let cause = quiet(cause);
+                tracing::error!(alarm = "stopped", %entity, cause, "the entity cannot be run here")
+            }
+            Err(error) => {
+                let error = quiet(error);
+                tracing::warn!(%entity, error, "a visit after a delivery failed; it is looked at again")
+            }
+        }
+    }
+    // They are best effort: nobody's work waits for them. (On the heap: most visits have none.)
+    Box::pin(tell(host, pushes, deadline)).await;
+    end
+}
+
+async fn one<H: Host>(host: &H, held: Held, budget: &mut Budget) -> Visited {
+    let span = log::visit_span(&held.image.entity, held.me);
+    Box::pin(visit(host, held, budget)).instrument(span).await
+}
+
+/// How a visit ended, in a word.
+pub(super) fn name(end: &Result<End, StepError>) -> &'static str {
+    match end {
+        Ok(End::Released) => "released",
+        Ok(End::Lost) => "lost",
+        Ok(End::Blocked) => "blocked",
+        Ok(End::Waiting) => "waiting",
+        Ok(End::Stopped(_)) => "stopped",
+        Err(_) => "failed",
+    }
+}
