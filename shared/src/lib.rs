@@ -11,7 +11,8 @@
 //! 5. A stream record or a [`wake`] makes `drain` look at the entity, and [`mailbox::takeover`] takes a lease that is
 //!    free or was left behind ([`look`]).
 //!
-//! What the protocol cannot decide by itself is left to a person: [`operator`].
+//! What the protocol cannot decide by itself is left to a person: [`operator`]. What that person sees: [`log`], [`metrics`],
+//! one [`trace`] through all of the above, and the [`consumption`] of one request.
 //!
 //! [`client`] puts these together for whoever posts and wants an answer. [`table`] is the schema on one screen,
 //! [`limits`] all numbers, [`store`] DynamoDB's operations as a trait, [`host`] everything else from outside.

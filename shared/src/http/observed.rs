@@ -37,7 +37,7 @@ impl<H: Host> Observed<H> {
     pub fn new<B>(host: &H, request: &Request<B>, xray: Option<&str>) -> Self {
         let headers = request.headers();
         let given = traceparent(headers);
-        let hop = hop(host, headers, xray);
+        let hop = hop(host, headers, given, xray);
         let asked = one(headers, CONSUMED).is_some_and(is_true);
         let method = request.method().as_str();
         // A path of no route could be anything, and a query may have a ticket in it.
@@ -86,8 +86,8 @@ impl<H: Host> Observed<H> {
 
 /// The hop that a request is: of its caller's trace, or of the one that Lambda began. A header that is none of the
 /// recommendation's is ignored, and where Lambda began no trace either, that begins one that nobody records.
-fn hop<H: Host>(host: &H, headers: &HeaderMap, xray: Option<&str>) -> Option<Hop> {
-    if let Some(trace) = traceparent(headers).or_else(|| xray.and_then(Trace::from_xray)) {
+fn hop<H: Host>(host: &H, headers: &HeaderMap, given: Option<Trace>, xray: Option<&str>) -> Option<Hop> {
+    if let Some(trace) = given.or_else(|| xray.and_then(Trace::from_xray)) {
         return Some(trace.hop(host.random()));
     }
     headers.contains_key(TRACEPARENT).then(|| Trace::begin(|| host.random()))
