@@ -26,11 +26,11 @@ async fn a_post_a_read_and_an_error_tell_what_they_consumed() {
     let told = |status, text: &str| (status, text.to_owned());
     assert_eq!(asked(&world, "POST", increment, "").await, told(200, "write=2, read=0"));
     assert_eq!(asked(&world, "GET", "/counter/alice", "").await, told(200, "write=0, read=1"));
-    assert_eq!(asked(&world, "GET", "/presence?online=true", "").await, told(200, "write=0, read=0.5"));
+    assert_eq!(asked(&world, "GET", "/health", "").await, told(200, "write=0, read=0.5"));
     // Nothing was asked of the database; the rules of the bank refuse; there is no such event.
     assert_eq!(asked(&world, "POST", increment, "[1]").await, told(400, "write=0, read=0"));
     world.open_account("bob", 5).await;
-    assert_eq!(asked(&world, "POST", "/accounts/bob/withdraw", r#"{"amount":6}"#).await, told(409, "write=2, read=0"));
+    assert_eq!(asked(&world, "POST", "/accounts/bob/withdraw", r#"{"amount":6}"#).await, told(422, "write=2, read=0"));
     assert_eq!(asked(&world, "GET", "/nowhere", "").await, told(404, "write=0, read=0"));
 }
 

@@ -32,6 +32,7 @@ impl Running {
             lease: limits::LEASE_MS / 1000,
             access: Default::default(),
             metrics_port: 0,
+            consumed: limits::Consumption::Asked,
         };
         let connection = async |endpoint: &str| connect(endpoint, Identity::Anyone).await;
         let server = Server::start(options, actors::registry(), connection).await.unwrap();
