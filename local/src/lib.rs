@@ -22,6 +22,7 @@ pub mod history;
 pub mod journal;
 pub mod jwt;
 pub mod lambda;
+pub mod logging;
 pub mod metrics;
 pub mod operator;
 pub mod progress;

@@ -5,9 +5,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use local::connect::{Identity, config_of, connect};
-use local::{demo, journal, operator, sam, serve, shutdown};
+use local::{demo, journal, logging, operator, sam, serve, shutdown};
 use shared::live::machine_time;
-use tracing_subscriber::EnvFilter;
 
 /// Actors on Lambda and DynamoDB, all in one process.
 #[derive(Debug, Parser)]
@@ -17,6 +16,8 @@ struct Arguments {
     mode: Option<Mode>,
     #[command(flatten)]
     serve: serve::Options,
+    #[command(flatten)]
+    logging: logging::Options,
 }
 
 #[derive(Debug, Subcommand)]
@@ -34,8 +35,9 @@ enum Mode {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,dynoxide=error"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    if let Err(error) = arguments.logging.start(std::env::var("RUST_LOG").ok().as_deref()) {
+        eprintln!("leasebox: {error}");
+    }
     let given = std::env::var_os("AWS_ACCESS_KEY_ID").is_some();
     let identity = if given { Identity::Environment } else { Identity::Anyone };
     match run(arguments, identity).await {

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::error::DisplayErrorContext;
+use shared::store::dynamodb::told;
 use tokio::sync::{Notify, watch};
 use tokio::time::MissedTickBehavior;
 
@@ -137,7 +137,7 @@ impl<C: Consumer> Pump<C> {
     async fn find_stream(&self) -> Result<String, String> {
         let request = self.clients.dynamodb.describe_table().table_name(&self.table);
         let described = request.send().await;
-        let described = described.map_err(|error| DisplayErrorContext(&error).to_string())?;
+        let described = described.map_err(|error| told(&error))?;
         let stream = described.table.and_then(|table| table.latest_stream_arn);
         stream.ok_or_else(|| "the table has no stream".to_owned())
     }

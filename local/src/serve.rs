@@ -11,8 +11,9 @@ use shared::actors;
 use shared::client::Client;
 use shared::host::Host;
 use shared::http::guard::Users;
-use shared::limits;
+use shared::limits::{self, Consumption};
 use shared::live::{Clock, Live, machine_time};
+use shared::log::quiet;
 use shared::push::Pushes;
 use shared::registry::Registry;
 use shared::store::dynamodb::DynamoDb;
@@ -64,6 +65,9 @@ pub struct Options {
     /// `on`: an event for an entity that nobody works on is applied by one read and one write instead of two writes.
     #[arg(long, value_name = "on|off", default_value = "off")]
     pub direct: limits::Direct,
+    /// Which answers say what they consumed: those to requests that ask for it (`asked`), or `always`.
+    #[arg(long, value_name = "WHEN", default_value = "asked")]
+    pub consumed: Consumption,
     /// Who may speak.
     #[command(flatten)]
     pub access: access::Options,
@@ -119,9 +123,7 @@ impl<H: Host> Consumer for Drain<H> {
     async fn deliver(&self, event: Value) -> Result<BatchResponse, DeliveryError> {
         let deadline = self.host.now().plus(limits::FUNCTION_TIMEOUT_MS);
         let response = drain::handle(&self.host, &self.wakes, event, deadline).await;
-        response
-            .map(|answer| BatchResponse::from_json(&answer))
-            .map_err(|error| DeliveryError::Failed(error.to_string()))
+        response.map(|answer| BatchResponse::from_json(&answer)).map_err(|error| DeliveryError::Failed(quiet(error)))
     }
 }
 
@@ -188,8 +190,12 @@ impl Server {
         let Connection { config, clients } = connect(backend.endpoint()).await;
         table::ensure(&clients.dynamodb, &options.table).await?;
         let feed = Feed::new(clients, &options.table, || machine_time().0);
-        let (lease_ms, direct) = (options.lease * 1000, options.direct);
-        let settings = limits::Settings { lease_ms, direct, ..limits::Settings::default() };
+        let settings = limits::Settings {
+            lease_ms: options.lease * 1000,
+            direct: options.direct,
+            consumption: options.consumed,
+            ..limits::Settings::default()
+        };
         let store = DynamoDb::new(&config, &options.table);
         let host = Live::new(store, registry, settings, Pushes::by_connection(&config), Clock::machine());
         let address = listener.local_addr()?;

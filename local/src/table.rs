@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata};
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::operation::create_table::builders::CreateTableFluentBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
     ScalarAttributeType, StreamSpecification, StreamViewType, TableDescription, TableStatus, TimeToLiveSpecification,
     TimeToLiveStatus,
 };
+use shared::store::dynamodb::told;
 
 /// How long a new table may take to become active.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -150,7 +151,7 @@ fn refused<E>(call: &'static str, table: &str, error: E) -> TableError
 where
     E: std::error::Error,
 {
-    let (table, cause) = (table.to_owned(), DisplayErrorContext(error).to_string());
+    let (table, cause) = (table.to_owned(), told(&error));
     TableError::Refused { call, table, cause }
 }
 

@@ -18,6 +18,7 @@ use crate::records::{Record, Records};
 use crate::registry::{Kind, Ran, Stage, Unreadable};
 use crate::store::Put;
 use crate::table;
+use crate::trace::Trace;
 
 /// What a number of envelopes made, ready to be committed.
 #[derive(Debug, Default)]
@@ -184,8 +185,9 @@ impl<'a> Run<'a> {
         self.changed |= matches!(outcome, Outcome::Reply(_));
         self.journal.extend(&journal);
         self.batch.recent.push(Recent::new(envelope.id, &outcome));
+        let trace = self.input.image.hop(sequence, envelope).map(|hop| hop.trace);
         for (index, effect) in effects.into_iter().enumerate() {
-            self.effect(sequence, index, effect);
+            self.effect((sequence, index, trace), effect);
         }
         if let Some(keyed) = &envelope.keyed {
             let receipt = Receipt::new(keyed, event, &outcome, self.input.now);
@@ -195,12 +197,12 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn effect(&mut self, sequence: u64, index: usize, effect: Effect) {
+    fn effect(&mut self, (sequence, index, trace): (u64, usize, Option<Trace>), effect: Effect) {
         match effect {
             Effect::Post { to, body } => {
                 let index = u32::try_from(index).unwrap_or(u32::MAX);
                 let at = self.input.now;
-                self.batch.outgoing.push(Outgoing { sequence, index, to, body, at, failures: 0, due: None });
+                self.batch.outgoing.push(Outgoing { sequence, index, to, body, at, failures: 0, due: None, trace });
             }
             Effect::Record(record) => {
                 self.records.write(&record);

@@ -17,6 +17,7 @@ use serde_dynamo::AttributeValue;
 use crate::actors::user::{KIND, State};
 use crate::envelope::{EntityId, Millis};
 use crate::host::Host;
+use crate::log::quiet;
 use crate::lookup;
 use crate::mailbox::image::{Damaged, Mailbox};
 use crate::mailbox::{StepError, reread, view};
@@ -55,7 +56,11 @@ fn unusable(user: &EntityId) -> impl Fn(Unusable) -> StepError + '_ {
 fn left_out<T>(found: Result<Option<T>, StepError>) -> Result<Option<T>, StepError> {
     match found {
         Err(error @ StepError::Damaged { .. }) => {
-            tracing::error!(alarm = "damaged", %error, "what a list should show cannot be read, and is left out");
+            tracing::error!(
+                alarm = "damaged",
+                error = quiet(error),
+                "what a list should show cannot be read, and is left out"
+            );
             Ok(None)
         }
         found => found,

@@ -13,6 +13,7 @@ use crate::direct::{self, Applied};
 use crate::envelope::{Draft, EntityId, EnvelopeId, EventId, Malformed, Millis, Owner};
 use crate::host::Host;
 use crate::limits;
+use crate::log::{self, quiet};
 use crate::mailbox::StepError;
 use crate::mailbox::image::{Lease, Mailbox};
 use crate::mailbox::post::{Posted, Posting, Room, Stored, Tries, post};
@@ -22,6 +23,7 @@ use crate::metrics;
 use crate::outcome::{Outcome, Settled};
 use crate::sharing::{Boarding, Carried, Class, Lead, Sharing};
 use crate::store::{Consistency, StoreError, backoff};
+use crate::trace;
 use crate::visit::{Held, Pushes, go_on, visit_all};
 
 /// How a post is processed.
@@ -121,6 +123,12 @@ impl<H: Host> Client<H> {
         Self { host, sharing }
     }
 
+    /// The same client over another view of its host: it shares writes with those that it was made from.
+    #[must_use]
+    pub fn over<V: Host>(&self, host: V) -> Client<V> {
+        Client { host, sharing: self.sharing.clone() }
+    }
+
     /// The host.
     #[must_use]
     pub fn host(&self) -> &H {
@@ -143,7 +151,7 @@ impl<H: Host> Client<H> {
         if body.len() > limits::PAYLOAD_BYTES {
             return Err(Malformed(format!("the command has over {} bytes", limits::PAYLOAD_BYTES)).into());
         }
-        let drafts = [Draft { body, keyed: None, from: None }];
+        let drafts = [Draft { body, keyed: None, from: None, trace: None }];
         let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
         let deadline = self.host.now().plus(wait_ms.saturating_add(limits::FUNCTION_TIMEOUT_MS));
         let submission = Submission { entity: &entity, drafts: &drafts, mode: Mode::Inline, wait_ms, deadline };
@@ -170,8 +178,10 @@ impl<H: Host> Client<H> {
     /// # Errors
     /// As [`SubmitError`] says. Once the events are stored there is no error any more: they will be processed.
     pub async fn submit(&self, submission: Submission<'_>) -> Result<Vec<Receipted>, SubmitError> {
+        let began = self.host.stopwatch();
         let told = self.tell(&submission).await;
         metrics::posted(submission.entity.kind(), submission.drafts.len(), &told);
+        log::posted(&submission, &told, self.host.stopwatch().saturating_sub(began));
         told
     }
 
@@ -262,7 +272,8 @@ impl<H: Host> Client<H> {
         // What a draft takes beside its body and its key: ids, time, names, and the overhead of maps and lists.
         let keyed =
             |draft: &Draft| draft.keyed.as_ref().map_or(0, |keyed| 2 * keyed.name.len() + keyed.hash.len() + 16);
-        let bytes: usize = drafts.iter().map(|draft| 48 + draft.body.len() + keyed(draft)).sum();
+        let traced = |draft: &Draft| draft.trace.map_or(0, |_| 2 + trace::BYTES);
+        let bytes: usize = drafts.iter().map(|draft| 48 + draft.body.len() + keyed(draft) + traced(draft)).sum();
         image.version >= full.version
             && image.queue.len() + drafts.len() <= self.host.settings().queue_length
             && image.bytes as usize + bytes <= limits::QUEUE_BYTES
@@ -310,7 +321,7 @@ impl<H: Host> Client<H> {
         };
         // The events are stored: whatever failed here, the stream's look or the lease's end brings them up again.
         if let Err(error) = visited {
-            tracing::warn!(entity = %submission.entity, %error, "a visit failed; the events stay queued");
+            tracing::warn!(entity = %submission.entity, error = quiet(error), "a visit failed; the events stay queued");
         }
     }
 

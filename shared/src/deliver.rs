@@ -6,10 +6,12 @@
 use std::collections::{HashMap, HashSet};
 
 use serde_dynamo::AttributeValue;
+use tracing::Instrument;
 
-use crate::envelope::{EntityId, Millis, Owner};
+use crate::envelope::{Draft, EntityId, Millis, Owner};
 use crate::host::Host;
 use crate::limits;
+use crate::log::{self, quiet};
 use crate::mailbox::image::Mailbox;
 use crate::mailbox::post::{Posted, Posting, Room, Tries, post};
 use crate::metrics::{self, Delivered};
@@ -81,17 +83,26 @@ async fn one<H: Host>(
     let me = Owner::new(host.now(), host.random());
     // One receiver that does not answer must not hold up the others.
     let deadline = deadline.min(host.now().plus(RECEIVER_MS));
-    let draft = [outgoing.draft(sender)];
+    // Each try of a delivery is a hop of its own: the receiver's envelope tells which of them has arrived.
+    let hop = outgoing.trace.map(|trace| trace.hop_of(me.0, u64::from(outgoing.index)));
+    let draft = [Draft { trace: hop.map(|hop| hop.trace), ..outgoing.draft(sender) }];
     let owner = take_along.then_some(me);
     let posting = Posting { entity: &outgoing.to, drafts: &draft, owner, room: Room::Reserve, deadline };
-    match post(host, posting, &mut Tries::default()).await {
-        Ok(Posted::Stored(stored)) => Ok(stored.image.held_by(&me).then_some(Held { image: stored.image, me })),
+    let span = log::delivery_span(hop.as_ref());
+    let posted = post(host, posting, &mut Tries::default()).instrument(span.clone()).await;
+    let _delivering = span.entered();
+    match posted {
+        Ok(Posted::Stored(stored)) => {
+            stored.events.iter().for_each(|event| log::delivered(sender, outgoing, *event));
+            Ok(stored.image.held_by(&me).then_some(Held { image: stored.image, me }))
+        }
         Ok(Posted::Full(_) | Posted::Unknown(_)) => {
             tracing::warn!(from = %sender, to = %outgoing.to, "the receiver of an effect is full; it is tried again later");
             Err(())
         }
         Err(error) => {
-            tracing::warn!(from = %sender, to = %outgoing.to, %error, "an effect was not delivered; it is tried again later");
+            let error = quiet(error);
+            tracing::warn!(from = %sender, to = %outgoing.to, error, "an effect was not delivered; it is tried again later");
             Err(())
         }
     }

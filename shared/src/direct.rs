@@ -6,9 +6,10 @@
 //! it was, the ordinary post goes on, which finds whatever is.
 
 use crate::batch::{self, Batch, Input};
-use crate::envelope::EventId;
+use crate::envelope::{EventId, Owner};
 use crate::host::Host;
 use crate::limits::Direct as Switch;
+use crate::log;
 use crate::lookup;
 use crate::mailbox::direct::{Direct, Direction, direct};
 use crate::mailbox::image::Mailbox;
@@ -38,7 +39,7 @@ pub async fn apply<H: Host>(host: &H, posting: Posting<'_>, tries: &mut Tries) -
         Some(image) => match run(host, posting, image).await {
             Ok(Some((image, batch))) => {
                 match direct(host, Direct { image: &image, batch: &batch, me }, posting.deadline).await {
-                    Direction::Applied(after) => (Attempt::Applied, Some(told(host, &image, *after, batch))),
+                    Direction::Applied(after) => (Attempt::Applied, Some(told(host, &image, me, (*after, batch)))),
                     Direction::Refused => (Attempt::Overtaken, None),
                     Direction::Unknown => {
                         *tries = Tries::unclear(image.queue);
@@ -88,7 +89,8 @@ async fn run<H: Host>(
     Ok(batch.map(|batch| (image, batch)))
 }
 
-fn told<H: Host>(host: &H, before: &Mailbox, after: Mailbox, batch: Batch) -> Applied {
+fn told<H: Host>(host: &H, before: &Mailbox, me: Owner, (after, batch): (Mailbox, Batch)) -> Applied {
+    log::ran(before, me, &batch.recent);
     metrics::committed(after.entity.kind(), &batch.recent);
     let pushes = Pushes { entity: after.entity.clone(), messages: batch.pushes };
     let ids = before.queue.iter().map(|envelope| envelope.id);

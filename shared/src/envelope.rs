@@ -7,6 +7,7 @@ use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::limits;
+use crate::trace::Trace;
 
 pub use crate::key::{IdempotencyKey, Keyed, body_hash};
 
@@ -296,6 +297,9 @@ pub struct Envelope {
     /// The entity whose outbox it came from, when it did.
     #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
     pub from: Option<EntityId>,
+    /// The trace and the hop that sent it, when somebody records that: nobody else pays for it.
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Trace>,
 }
 
 /// What a poster hands in: an envelope that has no id yet.
@@ -307,13 +311,16 @@ pub struct Draft {
     pub keyed: Option<Keyed>,
     /// The entity whose outbox it comes from, when it does.
     pub from: Option<EntityId>,
+    /// The trace and the hop that sends it, when somebody records that.
+    pub trace: Option<Trace>,
 }
 
 impl Draft {
     /// The envelope, once the draft has an id.
     #[must_use]
     pub fn seal(&self, id: EnvelopeId, at: Millis) -> Envelope {
-        Envelope { id, at, body: self.body.clone(), keyed: self.keyed.clone(), from: self.from.clone() }
+        let Self { body, keyed, from, trace } = self.clone();
+        Envelope { id, at, body, keyed, from, trace }
     }
 }
 

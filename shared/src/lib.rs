@@ -13,7 +13,8 @@
 //!
 //! Where it is switched on, [`direct`] takes events for an idle entity past the queue: [`mailbox::direct`] is the only write.
 //!
-//! What the protocol cannot decide by itself is left to a person: [`operator`].
+//! What the protocol cannot decide by itself is left to a person: [`operator`]. What that person sees: [`log`], [`metrics`],
+//! one [`trace`] through all of the above, and the [`consumption`] of one request.
 //!
 //! [`client`] puts these together for whoever posts and wants an answer. [`table`] is the schema on one screen,
 //! [`limits`] all numbers, [`store`] DynamoDB's operations as a trait, [`host`] everything else from outside.
@@ -23,6 +24,7 @@ pub mod actors;
 pub mod batch;
 pub mod chat;
 pub mod client;
+pub mod consumption;
 pub mod deliver;
 pub mod direct;
 pub mod emf;
@@ -33,6 +35,7 @@ pub mod journal;
 pub mod key;
 pub mod limits;
 pub mod live;
+pub mod log;
 pub mod look;
 pub mod lookup;
 pub mod mailbox;
@@ -52,6 +55,7 @@ pub mod sharing;
 pub mod sourced;
 pub mod store;
 pub mod table;
+pub mod trace;
 pub mod transfers;
 pub mod visit;
 pub mod waiting;

@@ -167,6 +167,8 @@ pub struct Settings {
     pub recent_bytes: usize,
     /// Whether events for an idle entity are applied by one write, without its queue.
     pub direct: Direct,
+    /// Which answers tell what they consumed.
+    pub consumption: Consumption,
 }
 
 /// Whether the direct path is taken: see [`crate::direct`].
@@ -191,6 +193,28 @@ impl FromStr for Direct {
     }
 }
 
+/// Which answers tell what they consumed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Consumption {
+    /// Those to requests that ask for it.
+    #[default]
+    Asked,
+    /// All.
+    Always,
+}
+
+impl FromStr for Consumption {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        match text {
+            "asked" => Ok(Self::Asked),
+            "always" => Ok(Self::Always),
+            _ => Err(Malformed("what is consumed is told when `asked` or `always`".to_owned())),
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -202,6 +226,7 @@ impl Default for Settings {
             hops: HOPS,
             recent_bytes: RECENT_IDLE_BYTES,
             direct: Direct::Off,
+            consumption: Consumption::default(),
         }
     }
 }

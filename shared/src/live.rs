@@ -12,7 +12,8 @@ use aws_sdk_apigatewaymanagement::config::Builder;
 use crate::actors;
 use crate::envelope::Millis;
 use crate::host::Host;
-use crate::limits::{Direct, Settings};
+use crate::limits::{Consumption, Direct, Settings};
+use crate::log::quiet;
 use crate::push::{Pushed, Pushes};
 use crate::registry::Registry;
 use crate::store::Store;
@@ -129,6 +130,8 @@ pub struct Config {
     pub direct: Direct,
     /// The management endpoint of a WebSocket API, when there is one.
     pub connections: Option<String>,
+    /// Which answers tell what they consumed.
+    pub consumption: Consumption,
 }
 
 /// Where a process's pushes go. None is sent twice: after a failure it may have arrived.
@@ -143,7 +146,8 @@ pub fn pushes(sdk: &SdkConfig, config: &Config) -> Pushes {
 
 /// The host of a deployed function, with its connection to the table already made.
 pub async fn connect(sdk: &SdkConfig, config: Config) -> Live<DynamoDb> {
-    let mut settings = Settings { direct: config.direct, ..Settings::default() };
+    let (direct, consumption) = (config.direct, config.consumption);
+    let mut settings = Settings { direct, consumption, ..Settings::default() };
     if let Some(seconds) = config.lease_seconds {
         settings.lease_ms = seconds.saturating_mul(1000);
     }
@@ -151,7 +155,7 @@ pub async fn connect(sdk: &SdkConfig, config: Config) -> Live<DynamoDb> {
     let store = DynamoDb::new(sdk, &config.table);
     if let Err(error) = store.warm_up().await {
         // The first request will say it again, to somebody who waits for an answer.
-        tracing::warn!(%error, "the table does not answer yet");
+        tracing::warn!(error = quiet(error), "the table does not answer yet");
     }
     Live::new(store, actors::registry(), settings, pushes, Clock::machine())
 }

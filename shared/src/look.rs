@@ -2,6 +2,7 @@
 
 use crate::envelope::{EntityId, Millis, Owner};
 use crate::host::Host;
+use crate::log::quiet;
 use crate::mailbox::StepError;
 use crate::mailbox::image::{Lease, Mailbox};
 use crate::mailbox::takeover::{Taken, take};
@@ -73,7 +74,7 @@ pub async fn attend<H: Host>(
     let image = match Mailbox::read(entity, item) {
         Ok(image) => image,
         Err(damage) => {
-            tracing::error!(alarm = "damaged", %entity, %damage, "a stored item cannot be read");
+            tracing::error!(alarm = "damaged", %entity, damage = quiet(damage), "a stored item cannot be read");
             return Ok(Looked::Damaged);
         }
     };
@@ -94,7 +95,7 @@ pub async fn attend<H: Host>(
         Ok(Taken::Refused) => Ok(Looked::Elsewhere),
         Err(StepError::Store(error)) => Err(error),
         Err(error @ StepError::Damaged { .. }) => {
-            tracing::error!(alarm = "damaged", %error, "a stored item cannot be read");
+            tracing::error!(alarm = "damaged", error = quiet(error), "a stored item cannot be read");
             Ok(Looked::Damaged)
         }
     }
@@ -106,11 +107,11 @@ async fn run<H: Host>(host: &H, held: Held, deadline: Millis) -> Ended {
         Ok(End::Released | End::Lost | End::Waiting) => Ended::Well,
         Ok(End::Blocked) => Ended::Blocked,
         Ok(End::Stopped(cause)) => {
-            tracing::error!(alarm = "stopped", %entity, cause, "the entity cannot be run here");
+            tracing::error!(alarm = "stopped", %entity, cause = quiet(cause), "the entity cannot be run here");
             Ended::Badly
         }
         Err(error) => {
-            tracing::warn!(%entity, %error, "a visit failed; the entity is looked at again");
+            tracing::warn!(%entity, error = quiet(error), "a visit failed; the entity is looked at again");
             Ended::Badly
         }
     }

@@ -90,7 +90,7 @@ metrics! {
     READ_UNITS = Counter "leasebox_read_units_total" ["kind", "operation"] Count
         "Read units that DynamoDB reported.";
     WAKES = Counter "leasebox_wakes_total" ["kind", "outcome"] Count
-        "Delayed looks: sent, failed.";
+        "Delayed looks: sent, failed (not sent), acted (one arrived, and its entity was taken over and visited).";
     DIRECT = Counter "leasebox_direct_total" ["kind", "outcome"] Count
         "Tries of the direct path: applied, busy (somebody works on the entity), overtaken (somebody else wrote), unfit (for the queue).";
     STREAM_AGE = Histogram "leasebox_stream_age_seconds" [] Seconds
@@ -131,9 +131,17 @@ pub(crate) fn posted(kind: &str, events: usize, told: &Result<Vec<Receipted>, Su
         Ok(receipts) => {
             receipts.iter().for_each(|receipt| count(POSTS, kind, "outcome", outcome(&receipt.standing), 1))
         }
-        Err(SubmitError::Full(_)) => count(POSTS, kind, "outcome", "full", events as u64),
+        Err(_) => count(POSTS, kind, "outcome", self::told(told), events as u64),
+    }
+}
+
+/// What the poster of the first event is told, in the words of the counter.
+pub(crate) fn told(told: &Result<Vec<Receipted>, SubmitError>) -> &'static str {
+    match told {
+        Ok(receipts) => receipts.first().map_or("queued", |receipt| outcome(&receipt.standing)),
+        Err(SubmitError::Full(_)) => "full",
         Err(SubmitError::Unknown(_) | SubmitError::Abandoned | SubmitError::Store(_) | SubmitError::Damaged(_)) => {
-            count(POSTS, kind, "outcome", "unknown", events as u64)
+            "unknown"
         }
     }
 }
@@ -188,18 +196,21 @@ pub(crate) fn direct(kind: &str, attempt: Attempt) {
 /// A batch is committed.
 pub(crate) fn committed(kind: &str, batch: &[Recent]) {
     measure(BATCH, kind, batch.len() as f64);
-    let repeated = batch.iter().filter(|recent| recent.original.is_some()).count() as u64;
-    let own = |shape: &str| {
-        let own = batch.iter().filter(|recent| recent.original.is_none() && recent.outcome.starts_with(shape));
-        own.count() as u64
-    };
-    let dead = own("{\"d\"");
-    for (outcome, turns) in
-        [("replied", own("{\"r\"")), ("rejected", own("{\"x\"")), ("dead", dead), ("repeated", repeated)]
-    {
-        count(TURNS, kind, "outcome", outcome, turns);
+    let turns = |outcome: &str| batch.iter().filter(|recent| turn(recent) == outcome).count() as u64;
+    for outcome in ["replied", "rejected", "dead", "repeated"] {
+        count(TURNS, kind, "outcome", outcome, turns(outcome));
     }
-    count(DEAD_LETTERS, kind, "what", "event", dead);
+    count(DEAD_LETTERS, kind, "what", "event", turns("dead"));
+}
+
+/// How one envelope left the queue, by the form of what is kept of it.
+pub(crate) fn turn(recent: &Recent) -> &'static str {
+    match recent.outcome.get(..4) {
+        _ if recent.original.is_some() => "repeated",
+        Some("{\"r\"") => "replied",
+        Some("{\"x\"") => "rejected",
+        _ => "dead",
+    }
 }
 
 pub(crate) fn taken_over(kind: &str, takeover: Takeover) {
@@ -247,9 +258,30 @@ pub(crate) fn consumed(partition: &str, operation: &'static str, consumed: Consu
     }
 }
 
-/// A wake was sent, or could not be.
-pub fn woken(kind: &str, sent: bool) {
-    count(WAKES, kind, "outcome", if sent { "sent" } else { "failed" }, 1);
+/// What became of a wake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Woken {
+    /// It was sent.
+    Sent,
+    /// It could not be sent.
+    Failed,
+    /// It arrived, and its entity was taken over and visited.
+    Acted,
+}
+
+/// A wake was sent, or could not be, or had something to do.
+pub fn woken(kind: &str, woken: Woken) {
+    let outcome = match woken {
+        Woken::Sent => "sent",
+        Woken::Failed => "failed",
+        Woken::Acted => "acted",
+    };
+    count(WAKES, kind, "outcome", outcome, 1);
+}
+
+/// An operator put the first envelope of a blocked entity to the dead letters.
+pub(crate) fn parked(kind: &str) {
+    count(DEAD_LETTERS, kind, "what", "event", 1);
 }
 
 /// `drain` is called with stream records of which the oldest has this age, in milliseconds.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::envelope::{Draft, EntityId, Keyed, Millis, body_hash};
 use crate::limits;
+use crate::trace::{self, Trace};
 
 /// The longest pause between two deliveries of one effect, in milliseconds.
 const PAUSE_MOST_MS: u64 = 300_000;
@@ -35,6 +36,9 @@ pub struct Outgoing {
     /// When it is due again after a failure.
     #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Millis>,
+    /// The trace and the visit that caused it, when the envelope's trace is recorded.
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Trace>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
@@ -48,7 +52,7 @@ impl Outgoing {
     pub fn draft(&self, sender: &EntityId) -> Draft {
         let hash = body_hash([self.body.as_str()]);
         let keyed = Keyed::effect(sender, self.sequence, self.index as usize, &hash);
-        Draft { body: self.body.clone(), keyed: Some(keyed), from: Some(sender.clone()) }
+        Draft { body: self.body.clone(), keyed: Some(keyed), from: Some(sender.clone()), trace: self.trace }
     }
 
     /// Whether it may go out at this time.
@@ -103,8 +107,10 @@ pub fn next_due(outbox: &[Outgoing], now: Millis) -> Option<Millis> {
 /// How much of an outbox these effects fill, by number or by size, whichever is more: 1 is all of it.
 #[must_use]
 pub fn fill(outbox: &[Outgoing]) -> f64 {
-    // Names, numbers and map overhead of one entry come to less than 64 bytes.
-    let bytes: usize = outbox.iter().map(|outgoing| 64 + outgoing.to.as_str().len() + outgoing.body.len()).sum();
+    // Names, numbers and map overhead of one entry come to less than 64 bytes, beside a trace.
+    let traced = |outgoing: &Outgoing| outgoing.trace.map_or(0, |_| 2 + trace::BYTES);
+    let size = |outgoing: &Outgoing| 64 + outgoing.to.as_str().len() + outgoing.body.len() + traced(outgoing);
+    let bytes: usize = outbox.iter().map(size).sum();
     let share = |part: usize, whole: usize| part as f64 / whole as f64;
     share(outbox.len(), limits::OUTBOX_LENGTH).max(share(bytes, limits::OUTBOX_BYTES))
 }

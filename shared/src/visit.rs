@@ -13,6 +13,7 @@ use crate::deliver::{self, Delivery};
 use crate::envelope::{Millis, Owner};
 use crate::host::Host;
 use crate::limits;
+use crate::log::{self, quiet};
 use crate::lookup;
 use crate::mailbox::StepError;
 use crate::mailbox::commit::{Commit, Committed, Ending, Note, commit, note};
@@ -23,6 +24,7 @@ use crate::receipt::{self, Receipts};
 use crate::records::{NONE, Records};
 use crate::registry::{Kind, Unreadable};
 use crate::store::StoreError;
+use crate::visit::all::name;
 use crate::visit::next::{Next, next};
 
 pub use all::{go_on, visit_all};
@@ -81,12 +83,21 @@ pub async fn visit<H: Host>(host: &H, held: Held, budget: &mut Budget) -> Visite
         return Visited { end: Ok(end), follow: Vec::new(), pushes };
     };
     metrics::acquired(&held.image, host.now());
-    let (rounds, pushes, follow) = (host.settings().rounds, Vec::new(), Vec::new());
+    let (began, rounds, pushes, follow) = (host.stopwatch(), host.settings().rounds, Vec::new(), Vec::new());
     let Held { image, me } = held;
-    let mut visit =
-        Visit { host, kind, image, me, budget, rounds, alone: None, occupied: None, busy: false, pushes, follow };
+    let (head, alone, occupied, busy) = (image.head, None, None, false);
+    let mut visit = Visit { host, kind, image, me, budget, rounds, alone, occupied, busy, pushes, follow };
     let end = visit.steps().await;
-    metrics::visited(kind.name, host.settings().rounds - visit.rounds, matches!(end, Ok(End::Lost)));
+    let rounds = host.settings().rounds - visit.rounds;
+    metrics::visited(kind.name, rounds, matches!(end, Ok(End::Lost)));
+    log::visited(&log::Visited {
+        entity: &visit.image.entity,
+        fence: me,
+        end: name(&end),
+        rounds,
+        envelopes: visit.image.head.saturating_sub(head),
+        took: host.stopwatch().saturating_sub(began),
+    });
     let pushes = Pushes { entity: visit.image.entity, messages: visit.pushes };
     Visited { end, follow: visit.follow, pushes }
 }
@@ -130,7 +141,7 @@ impl<H: Host> Visit<'_, H> {
         let rest = self.image.outbox.clone();
         let write = Settle { image: &self.image, rest: &rest, puts: &[], me: self.me, ending: Ending::HandOver };
         if let Err(error) = settle(self.host, write, self.budget.deadline).await {
-            tracing::debug!(entity = %self.image.entity, %error, "the lease is left to expire");
+            tracing::debug!(entity = %self.image.entity, error = quiet(error), "the lease is left to expire");
         }
     }
 
@@ -236,7 +247,8 @@ impl<H: Host> Visit<'_, H> {
 
     async fn block(&mut self, cause: &str) -> Result<Option<End>, StepError> {
         let (entity, sequence) = (&self.image.entity, self.image.first());
-        tracing::error!(alarm = "blocked", %entity, sequence, cause, "the entity is blocked until an operator releases it");
+        // Its cause, in the lease, may quote what an envelope says.
+        tracing::error!(alarm = "blocked", %entity, sequence, "the entity is blocked until an operator releases it");
         let blocked = note(self.host, &self.image, self.me, Note::Blocked(cause), self.last_step()).await?;
         Ok(Some(match blocked {
             Committed::Applied(_) => End::Blocked,
@@ -252,9 +264,10 @@ impl<H: Host> Visit<'_, H> {
         match self.kind.poison {
             // It only repeated a key: it is answered, not parked.
             _ if batch.puts.is_empty() => {}
-            Poison::Skip => tracing::warn!(%entity, sequence, cause, "an envelope is skipped to the dead letters"),
+            // Its cause, which is there too, may quote it.
+            Poison::Skip => tracing::warn!(%entity, sequence, "an envelope is skipped to the dead letters"),
             Poison::Park | Poison::Block => {
-                tracing::error!(alarm = "dead-letter", %entity, sequence, cause, "an envelope is parked in the dead letters");
+                tracing::error!(alarm = "dead-letter", %entity, sequence, "an envelope is parked in the dead letters");
             }
         }
         self.write(batch).await
@@ -307,8 +320,9 @@ impl<H: Host> Visit<'_, H> {
         }
     }
 
-    /// Tells whoever waits: only now that it is durable.
+    /// Tells whoever waits, and the log: only now that it is durable.
     fn publish(&self, batch: &Batch) {
+        log::ran(&self.image, self.me, &batch.recent);
         for (sequence, recent) in (self.image.first()..).zip(&batch.recent) {
             self.host.waiting().settle(recent.id, &recent.settled(sequence));
         }

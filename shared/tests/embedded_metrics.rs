@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use shared::emf::{Emitter, FUNCTION, NAMESPACE};
-use shared::metrics;
+use shared::metrics::{self, Woken};
 
 /// What was collected, line by line.
 fn flushed(emitter: Emitter) -> Vec<Value> {
@@ -16,9 +16,9 @@ fn flushed(emitter: Emitter) -> Vec<Value> {
 #[test]
 fn an_invocation_leaves_its_metrics_in_the_log() {
     let emitter = Emitter::install("drain").unwrap();
-    metrics::woken("counter", true);
-    metrics::woken("counter", true);
-    metrics::woken("account", false);
+    metrics::woken("counter", Woken::Sent);
+    metrics::woken("counter", Woken::Sent);
+    metrics::woken("account", Woken::Failed);
     metrics::stream_age(1_500);
     let lines = flushed(emitter);
     let line = |has: &str, kind: Option<&str>| {
@@ -42,7 +42,7 @@ fn an_invocation_leaves_its_metrics_in_the_log() {
     assert!(age["_aws"]["Timestamp"].as_u64().is_some());
 
     // The next invocation begins anew.
-    metrics::woken("counter", true);
+    metrics::woken("counter", Woken::Sent);
     let [next] = flushed(emitter).try_into().unwrap();
     assert_eq!(next[wakes], json!(1));
 }

@@ -10,6 +10,9 @@ use crate::template::{properties, resources, template};
 
 const FUNCTIONS: [&str; 3] = ["IngestFunction", "DrainFunction", "StatusFunction"];
 
+/// What a function that is traced may do for that.
+const TRACE: [&str; 2] = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"];
+
 fn milliseconds(seconds: &Value) -> u64 {
     let seconds = seconds.as_u64().or_else(|| seconds.as_str()?.parse().ok());
     1000 * seconds.unwrap_or_else(|| panic!("no number of seconds"))
@@ -118,6 +121,11 @@ fn no_function_may_do_more_than_it_does() {
                 assert!(action.contains(':') && !action.contains('*'), "{name}: {action}");
             }
             let resource = &statement["Resource"];
+            // X-Ray has no resources to name.
+            if statement["Sid"] == "Trace" {
+                assert_eq!((texts(&statement["Action"]), resource), (TRACE.to_vec(), &Value::from("*")), "{name}");
+                continue;
+            }
             if statement["Action"] == "execute-api:ManageConnections" {
                 assert_eq!(resource, &sockets(), "{name}");
                 continue;
@@ -131,13 +139,24 @@ fn no_function_may_do_more_than_it_does() {
 }
 
 #[test]
+fn every_function_is_traced_and_may_be() {
+    assert_eq!(template()["Globals"]["Function"]["Tracing"], "Active");
+    for role in FUNCTIONS.map(|name| name.replace("Function", "Role")) {
+        let traces = statements(&role).iter().any(|statement| texts(&statement["Action"]) == TRACE);
+        assert!(traces, "{role}");
+    }
+}
+
+#[test]
 fn who_reads_cannot_write() {
     let actions = |role: &str| -> BTreeSet<String> {
         let statements = statements(role);
         statements.iter().flat_map(|statement| texts(&statement["Action"])).map(str::to_owned).collect()
     };
     let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
-    let reads = ["dynamodb:GetItem", "dynamodb:Query", "logs:CreateLogStream", "logs:PutLogEvents"];
+    let [segments, telemetry] = TRACE;
+    let reads =
+        ["dynamodb:GetItem", "dynamodb:Query", "logs:CreateLogStream", "logs:PutLogEvents", segments, telemetry];
     assert_eq!(actions("StatusRole"), set(&reads));
     // Operators list, redrive and delete dead letters, and sweep, through `ingest`.
     let writes = ["UpdateItem", "PutItem", "ConditionCheckItem", "DeleteItem"].map(|name| format!("dynamodb:{name}"));

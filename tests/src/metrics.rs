@@ -139,6 +139,40 @@ async fn try_the_direct_path() {
     post_something_that_dies(&world).await;
 }
 
+#[tokio::test]
+async fn a_wake_that_has_something_to_do_is_counted_as_that() {
+    let scrape = Scrape::new();
+    let _recording = ::metrics::set_default_local_recorder(&scrape.recorder);
+    let world = World::with(registry(), Settings::default()).await;
+    let alice = ledger("alice");
+    world.die_holding(&alice, &write("one")).await;
+    world.look(&alice).await;
+    let (wake, delay) = world.wakes.take().remove(0);
+    let wakes = |outcome| scrape.value(metrics::WAKES, &[("kind", "ledger"), ("outcome", outcome)]);
+    assert_eq!((wakes("sent"), wakes("acted")), (1.0, 0.0), "{}", scrape.text());
+    let later = world.later(delay);
+    later.wake(&wake).await;
+    assert_eq!((wakes("acted"), world.entries(&alice).await.len()), (1.0, 1), "{}", scrape.text());
+    // Delivered once more it has nothing to do, and a look without a wake is none.
+    later.wake(&wake).await;
+    world.submit(&alice, Mode::Detached, &[write("two")]).await;
+    later.look(&alice).await;
+    assert_eq!((wakes("acted"), world.entries(&alice).await.len()), (1.0, 2), "{}", scrape.text());
+}
+
+#[tokio::test]
+async fn an_envelope_that_an_operator_parks_is_a_dead_letter() {
+    let scrape = Scrape::new();
+    let _recording = ::metrics::set_default_local_recorder(&scrape.recorder);
+    let (world, broken) = crate::operators::worlds().await;
+    let blocked = crate::world::entity("blocker", "a");
+    broken.event(&blocked, &json!({"type": "fail"})).await;
+    let dead = || scrape.value(metrics::DEAD_LETTERS, &[("kind", "blocker"), ("what", "event")]);
+    assert_eq!(dead(), 0.0);
+    let resumed = world.operate("POST", "resume/blocker/a", r#"{"head":"park"}"#).await;
+    assert_eq!((resumed.status, &resumed.body["parked"], dead()), (200, &json!("event-1"), 1.0), "{resumed:?}");
+}
+
 async fn post_something_that_dies(world: &World) {
     let reply = world.event(&ledger("carol"), &json!({"type": "fail"})).await;
     assert_eq!(reply.status, 500, "{reply:?}");

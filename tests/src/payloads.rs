@@ -179,7 +179,8 @@ async fn drain_replaces_the_very_lease_that_a_wake_names() {
     let event: Value = serde_json::from_str(payload("drain-wake")).unwrap();
     let wake: Value = serde_json::from_str(event["Records"][0]["body"].as_str().unwrap()).unwrap();
     let me: Owner = wake["lease"]["owner"].as_str().unwrap().parse().unwrap();
-    let drafts = [Draft { body: json!({"type": "increment", "amount": 5}).to_string(), keyed: None, from: None }];
+    let drafts =
+        [Draft { body: json!({"type": "increment", "amount": 5}).to_string(), keyed: None, from: None, trace: None }];
     let posting =
         Posting { entity: &alice, drafts: &drafts, owner: Some(me), room: Room::Queue, deadline: world.deadline() };
     assert!(matches!(post(&world.host, posting, &mut Tries::default()).await.unwrap(), Posted::Stored(_)));

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use serde_json::{Value, json};
 use shared::envelope::EntityId;
-use shared::limits::{Direct, Settings};
+use shared::limits::{Consumption, Direct, Settings};
 use shared::live;
 use shared::push::Pushes;
 
@@ -56,12 +56,9 @@ fn shout(text: &str) -> Value {
 
 /// A process whose pushes go to the URL, as a deployed one's do.
 fn process(world: &World, url: &str) -> World {
-    let config = live::Config {
-        table: world.table.clone(),
-        lease_seconds: None,
-        direct: Direct::Off,
-        connections: Some(url.to_owned()),
-    };
+    let (table, connections) = (world.table.clone(), Some(url.to_owned()));
+    let config =
+        live::Config { table, lease_seconds: None, direct: Direct::Off, connections, consumption: Consumption::Asked };
     let pushes = live::pushes(&world.config, &config);
     world.pushing(registry(), pushes)
 }

@@ -33,6 +33,7 @@ impl Running {
             direct: limits::Direct::Off,
             access: Default::default(),
             metrics_port: 0,
+            consumed: limits::Consumption::Asked,
         };
         let connection = async |endpoint: &str| connect(endpoint, Identity::Anyone).await;
         let server = Server::start(options, actors::registry(), connection).await.unwrap();

@@ -19,7 +19,7 @@ impl Stalled {
     pub async fn at(world: &World, entity: &EntityId, event: &Value) -> Self {
         let process = world.again(world.host.registry().clone());
         let me = Owner::new(process.host.now(), process.host.random());
-        let drafts = [Draft { body: event.to_string(), keyed: None, from: None }];
+        let drafts = [Draft { body: event.to_string(), keyed: None, from: None, trace: None }];
         let deadline = process.deadline();
         let posting = Posting { entity, drafts: &drafts, owner: Some(me), room: Room::Queue, deadline };
         let Posted::Stored(stored) = post(&process.host, posting, &mut Tries::default()).await.unwrap() else {

@@ -198,7 +198,7 @@ impl World {
 
     /// Posts commands to an entity, below HTTP.
     pub async fn submit(&self, entity: &EntityId, mode: Mode, bodies: &[Value]) -> Vec<Receipted> {
-        let draft = |body: &Value| Draft { body: body.to_string(), keyed: None, from: None };
+        let draft = |body: &Value| Draft { body: body.to_string(), keyed: None, from: None, trace: None };
         let drafts: Vec<Draft> = bodies.iter().map(draft).collect();
         let deadline = self.deadline();
         self.client.submit(Submission { entity, drafts: &drafts, mode, wait_ms: 0, deadline }).boxed().await.unwrap()

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::envelope::{EntityId, Millis};
+use shared::log::quiet;
 use shared::table;
 use shared::wake::Wake;
 
@@ -148,6 +149,6 @@ fn message(record: &Value) -> Result<Read, Unreadable> {
 }
 
 fn unreadable(item: String, error: &dyn std::fmt::Display) -> Read {
-    tracing::error!(item, %error, "an item cannot be read; it will end in the dead-letter queue");
+    tracing::error!(item, error = quiet(error), "an item cannot be read; it will end in the dead-letter queue");
     Read::Unreadable(item)
 }

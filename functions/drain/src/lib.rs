@@ -8,8 +8,9 @@ use serde_json::Value;
 use shared::envelope::{EntityId, Millis};
 use shared::host::Host;
 use shared::limits;
+use shared::log::quiet;
 use shared::look::{Company, Looked, attend};
-use shared::metrics;
+use shared::metrics::{self, Woken};
 use shared::store::StoreError;
 use shared::wake::{Wake, WakeError, Wakes};
 
@@ -126,19 +127,19 @@ impl<H: Host, W: Wakes> Drain<'_, H, W> {
             Ok(attended) => return Some(attended),
             Err(AttendError::Store(error)) if error.is_transient() => error,
             Err(error) => {
-                tracing::warn!(%entity, %error, "an entity could not be attended to; its items are delivered again");
+                tracing::warn!(%entity, error = quiet(error), "an entity could not be attended to; its items are delivered again");
                 return None;
             }
         };
         // To fail a record would hold up every entity behind it in its shard: this one is looked at a little later.
-        tracing::warn!(%entity, %error, "an entity did not answer; it is looked at again");
+        tracing::warn!(%entity, error = quiet(error), "an entity did not answer; it is looked at again");
         let again = Wake { entity: entity.clone(), lease: None, due: None };
         self.send(&again, AGAIN_MS).await.ok().map(|()| Attended::Done)
     }
 
     async fn send(&self, wake: &Wake, delay_ms: u64) -> Result<(), WakeError> {
         let sent = self.wakes.wake(wake, delay_ms).await;
-        metrics::woken(wake.entity.kind(), sent.is_ok());
+        metrics::woken(wake.entity.kind(), if sent.is_ok() { Woken::Sent } else { Woken::Failed });
         sent
     }
 
@@ -154,10 +155,14 @@ impl<H: Host, W: Wakes> Drain<'_, H, W> {
                 Ok(Attended::Done)
             }
             Looked::Suspect => Ok(Attended::Suspect),
-            // To fail the record of a damaged entity would stop every entity behind it, and would not mend this one.
-            Looked::Idle | Looked::Blocked | Looked::Elsewhere | Looked::Visited(_) | Looked::Damaged => {
+            Looked::Visited(_) => {
+                if wake.is_some() {
+                    metrics::woken(entity.kind(), Woken::Acted);
+                }
                 Ok(Attended::Done)
             }
+            // To fail the record of a damaged entity would stop every entity behind it, and would not mend this one.
+            Looked::Idle | Looked::Blocked | Looked::Elsewhere | Looked::Damaged => Ok(Attended::Done),
         }
     }
 }

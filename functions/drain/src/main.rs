@@ -1,17 +1,18 @@
 //! Wiring of the function that the stream and the wakes call.
 
 use drain::queue::Queue;
-use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
 use shared::emf::Emitter;
 use shared::envelope::Millis;
-use shared::limits::Direct;
+use shared::limits::{Consumption, Direct};
 use shared::live::{Config, connect};
+use shared::log::subscriber;
 use shared::store::dynamodb;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    tracing::init_default_subscriber();
+    subscriber::on_lambda(|name| std::env::var(name).ok())?;
     let sdk = dynamodb::settings().load().await;
     let config = Config {
         table: std::env::var("TABLE_NAME")?,
@@ -19,6 +20,8 @@ async fn main() -> Result<(), Error> {
         // It posts nothing for outsiders.
         direct: Direct::Off,
         connections: std::env::var("CONNECTIONS_URL").ok().filter(|url| !url.is_empty()),
+        // Nobody waits for an answer of drain's.
+        consumption: Consumption::Asked,
     };
     let metrics = Emitter::install("drain")?;
     let host = &connect(&sdk, config).await;

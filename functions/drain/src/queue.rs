@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::DisplayErrorContext;
 use shared::limits;
+use shared::store::dynamodb::told;
 use shared::wake::{Wake, WakeError, Wakes};
 
 /// The longest delay that SQS takes, in seconds.
@@ -32,6 +32,6 @@ impl Wakes for Queue {
         let seconds = Duration::from_millis(delay_ms).as_millis().div_ceil(1000).min(u128::from(DELAY));
         let request = self.client.send_message().queue_url(&self.url).message_body(body);
         let request = request.delay_seconds(i32::try_from(seconds).unwrap_or(i32::MAX));
-        request.send().await.map(drop).map_err(|error| WakeError(DisplayErrorContext(&error).to_string()))
+        request.send().await.map(drop).map_err(|error| WakeError(told(&error)))
     }
 }

@@ -21,29 +21,33 @@ use shared::envelope::Millis;
 use shared::host::Host;
 use shared::http::answer::Answer;
 use shared::http::guard::Guard;
+use shared::http::observed::Observed;
 use shared::http::problem::Problem;
 use shared::http::routes::{Chatting, Endpoint, Found, Function, find};
+use shared::trace::Trace;
+use tracing::Instrument;
 
 use crate::request::Dialect;
 
 /// Answers one request. `guard` says who may speak, `deadline` is when the invocation ends.
 pub async fn handle<H: Host>(client: &Client<H>, guard: &Guard, request: Request, deadline: Millis) -> Response<Body> {
+    let xray = request.lambda_context_ref().and_then(|context| context.xray_trace_id.as_deref());
+    let observed = Observed::new(client.host(), &request, xray);
+    let client = &client.over(observed.host.clone());
+    let trace = observed.carried();
     if let Some(RequestContext::WebSocket(context)) = request.request_context_ref() {
         // On the heap: what a frame may ask for is much, and most requests are none.
-        let answer = socket::answer(client, context, request.body().as_ref(), deadline).boxed().await;
-        return answer.into_response().map(Body::from);
+        let answer = socket::answer(client, context, (request.body().as_ref(), trace), deadline).boxed();
+        return answer.instrument(observed.span()).await.into_response().map(Body::from);
     }
-    let answer = match answer(client, guard, &request, deadline).await {
-        Ok(answer) => answer,
-        Err(problem) => problem.answer(),
-    };
-    answer.into_response().map(Body::from)
+    let answered = answer(client, guard, (&request, trace), deadline).instrument(observed.span()).await;
+    observed.tell(answered.unwrap_or_else(Problem::answer)).into_response().map(Body::from)
 }
 
 async fn answer<H: Host>(
     client: &Client<H>,
     guard: &Guard,
-    request: &Request,
+    (request, trace): (&Request, Option<Trace>),
     deadline: Millis,
 ) -> Result<Answer, Problem> {
     if let Found::Route(route, params) = find(request.method().as_str(), request.uri().path())
@@ -59,7 +63,7 @@ async fn answer<H: Host>(
             _ => {}
         }
     }
-    let posting = request::read(client.host().registry(), request)?;
+    let posting = request::read(client.host().registry(), request)?.traced(trace);
     let submission = Submission {
         entity: &posting.entity,
         drafts: &posting.drafts,

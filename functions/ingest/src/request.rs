@@ -14,6 +14,7 @@ use shared::http::query::Query;
 use shared::http::routes::{Endpoint, Found, Function, find};
 use shared::limits;
 use shared::registry::{Kind, Registry};
+use shared::trace::Trace;
 
 use crate::bank;
 use crate::chat::{self, Said};
@@ -31,6 +32,15 @@ pub struct PostRequest {
     pub wait_ms: u64,
     /// How the answer looks.
     pub dialect: Dialect,
+}
+
+impl PostRequest {
+    /// The same as part of a trace. It is no part of what a key stands for: the same post, sent again, may be of another.
+    #[must_use]
+    pub fn traced(mut self, trace: Option<Trace>) -> Self {
+        self.drafts.iter_mut().for_each(|draft| draft.trace = trace);
+        self
+    }
 }
 
 /// How an answer looks.
@@ -218,7 +228,8 @@ fn bodies(kind: &Kind, entity: &EntityId, events: &[Value], dialect: Dialect) ->
 
 fn drafts(bodies: Vec<String>, key: Option<&IdempotencyKey>) -> Vec<Draft> {
     let hash = body_hash(bodies.iter().map(String::as_str));
-    let draft = |(part, body)| Draft { body, keyed: key.map(|key| Keyed::client(key, part, &hash)), from: None };
+    let draft =
+        |(part, body)| Draft { body, keyed: key.map(|key| Keyed::client(key, part, &hash)), from: None, trace: None };
     bodies.into_iter().enumerate().map(draft).collect()
 }
 

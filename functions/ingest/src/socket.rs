@@ -19,6 +19,7 @@ use shared::mailbox::view::Standing;
 use shared::moment::rfc3339;
 use shared::outcome::{Outcome, Settled};
 use shared::store::Consistency;
+use shared::trace::Trace;
 
 use crate::frame::{self, Asked};
 
@@ -26,8 +27,13 @@ use crate::frame::{self, Asked};
 const SYNC_BYTES: usize = 96 * limits::KB;
 
 /// Answers one event.
-pub async fn answer<H: Host>(client: &Client<H>, context: &Context, body: &[u8], deadline: Millis) -> Answer {
-    let socket = match Socket::new(client, context, deadline) {
+pub async fn answer<H: Host>(
+    client: &Client<H>,
+    context: &Context,
+    (body, trace): (&[u8], Option<Trace>),
+    deadline: Millis,
+) -> Answer {
+    let socket = match Socket::new(client, context, trace, deadline) {
         Ok(socket) => socket,
         Err(problem) => return problem.answer(),
     };
@@ -43,6 +49,8 @@ struct Socket<'a, H> {
     client: &'a Client<H>,
     user: EntityId,
     connection: &'a str,
+    /// The trace that Lambda began for the event.
+    trace: Option<Trace>,
     deadline: Millis,
 }
 
@@ -52,12 +60,17 @@ fn silence() -> Answer {
 }
 
 impl<'a, H: Host> Socket<'a, H> {
-    fn new(client: &'a Client<H>, context: &'a Context, deadline: Millis) -> Result<Self, Problem> {
+    fn new(
+        client: &'a Client<H>,
+        context: &'a Context,
+        trace: Option<Trace>,
+        deadline: Millis,
+    ) -> Result<Self, Problem> {
         let user = context.authorizer.fields.get("user").and_then(Value::as_str);
         let (Some(user), Some(connection)) = (user, context.connection_id.as_deref()) else {
             return Err(Problem::unauthorized("the event names no user: the API's authorizer has not seen it"));
         };
-        Ok(Self { client, user: chat::user(user)?, connection, deadline })
+        Ok(Self { client, user: chat::user(user)?, connection, trace, deadline })
     }
 
     fn now(&self) -> Millis {
@@ -205,6 +218,6 @@ impl<'a, H: Host> Socket<'a, H> {
             return Err(Problem::too_large("the message as JSON", parsed.body.len(), limits::PAYLOAD_BYTES));
         }
         let keyed = key.map(|key| Keyed::client(key, 0, &body_hash([parsed.body.as_str()])));
-        Ok(Draft { body: parsed.body, keyed, from: None })
+        Ok(Draft { body: parsed.body, keyed, from: None, trace: self.trace })
     }
 }

@@ -8,7 +8,7 @@ pub mod page;
 pub mod pages;
 
 use lambda_http::http::Response;
-use lambda_http::{Body, Request};
+use lambda_http::{Body, Request, RequestExt};
 use shared::actor::Actor;
 use shared::actors::counter::{self, Counter};
 use shared::envelope::{EntityId, EventId};
@@ -17,6 +17,7 @@ use shared::http::answer::{
     Answer, CounterAnswer, EntityAnswer, HealthAnswer, LockAnswer, PendingAnswer, ReceiptAnswer, UserAnswer,
 };
 use shared::http::guard::Guard;
+use shared::http::observed::Observed;
 use shared::http::openapi;
 use shared::http::problem::Problem;
 use shared::http::query::Query;
@@ -25,15 +26,16 @@ use shared::mailbox::image::Mailbox;
 use shared::mailbox::view;
 use shared::registry::Kind;
 use shared::store::Consistency;
+use tracing::Instrument;
 
 use crate::pages::Paging;
 
 /// Answers one request. `guard` says who may speak.
 pub async fn handle<H: Host>(host: &H, guard: &Guard, request: Request) -> Response<Body> {
-    let mut answer = match answer(host, guard, &request).await {
-        Ok(answer) => answer,
-        Err(problem) => problem.answer(),
-    };
+    let xray = request.lambda_context_ref().and_then(|context| context.xray_trace_id.as_deref());
+    let observed = Observed::new(host, &request, xray);
+    let answered = answer(&observed.host, guard, &request).instrument(observed.span()).await;
+    let mut answer = observed.tell(answered.unwrap_or_else(Problem::answer));
     if request.method() == "HEAD" {
         answer.body.clear();
     }

@@ -1,18 +1,20 @@
 //! Wiring of the function that reads.
 
-use lambda_http::{Error, Request, run, service_fn, tracing};
+use lambda_http::{Error, Request, run, service_fn};
 use shared::emf::Emitter;
 use shared::http::guard::Guard;
-use shared::limits::Direct;
+use shared::limits::{Consumption, Direct};
 use shared::live::{Config, connect};
+use shared::log::subscriber;
 use shared::store::dynamodb;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    tracing::init_default_subscriber();
+    subscriber::on_lambda(|name| std::env::var(name).ok())?;
     let sdk = dynamodb::settings().load().await;
-    let config =
-        Config { table: std::env::var("TABLE_NAME")?, lease_seconds: None, direct: Direct::Off, connections: None };
+    let consumption = std::env::var("LEASEBOX_CONSUMED").map_or(Ok(Consumption::Asked), |when| when.parse())?;
+    let (table, direct) = (std::env::var("TABLE_NAME")?, Direct::Off);
+    let config = Config { table, lease_seconds: None, direct, connections: None, consumption };
     // It issues no tickets, so it has no key, and it changes nothing, so no page's origin matters to it.
     let guard = &Guard {
         socket_url: std::env::var("SOCKET_URL").ok().filter(|url| !url.is_empty()),

@@ -73,7 +73,7 @@ async fn page<H: Host>(host: &H, kind: &str, paging: &Paging) -> Result<(Vec<Mai
             Ok(image) => Ok(image),
             Err(shared::mailbox::StepError::Store(error)) => Err(error),
             Err(error @ shared::mailbox::StepError::Damaged { .. }) => {
-                tracing::error!(alarm = "damaged", %error, "a stored item cannot be read");
+                tracing::error!(alarm = "damaged", error = shared::log::quiet(error), "a stored item cannot be read");
                 Ok(None)
             }
         }

@@ -1,9 +1,10 @@
 //! Reads one shard, record by record, across expired iterators and trimmed history.
 
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata};
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodbstreams::Client;
 use aws_sdk_dynamodbstreams::error::SdkError;
 use aws_sdk_dynamodbstreams::types::{Record, ShardIteratorType};
+use shared::store::dynamodb::told;
 
 use crate::sequence::Sequence;
 
@@ -29,7 +30,7 @@ where
     E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
     fn from(error: SdkError<E>) -> Self {
-        let text = DisplayErrorContext(&error).to_string();
+        let text = told(&error);
         match error.code() {
             Some("ResourceNotFoundException") => Self::Gone(text),
             Some("TrimmedDataAccessException") => Self::Trimmed(text),

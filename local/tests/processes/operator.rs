@@ -49,7 +49,7 @@ async fn post<A: Actor>(endpoint: &str, id: &str, mode: Mode, amounts: &[i64]) {
     let entity = EntityId::new("counter", id).unwrap();
     for amount in amounts {
         let body = json!({"type": "increment", "amount": amount}).to_string();
-        let drafts = [Draft { body, keyed: None, from: None }];
+        let drafts = [Draft { body, keyed: None, from: None, trace: None }];
         let deadline = host.now().plus(limits::FUNCTION_TIMEOUT_MS);
         let submission = Submission { entity: &entity, drafts: &drafts, mode, wait_ms: 0, deadline };
         Poster::new(host.clone()).submit(submission).await.unwrap();

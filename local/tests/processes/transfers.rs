@@ -227,7 +227,7 @@ async fn queue(world: &World, from: &EntityId, command: &Command, key: &str) -> 
     let host = Live::new(store, actors::registry(), Settings::default(), Pushes::Nowhere, Clock::machine());
     let body = serde_json::to_string(command).unwrap();
     let keyed = Keyed::client(&IdempotencyKey::new(key).unwrap(), 0, &body_hash([body.as_str()]));
-    let drafts = [Draft { body, keyed: Some(keyed), from: None }];
+    let drafts = [Draft { body, keyed: Some(keyed), from: None, trace: None }];
     let deadline = host.now().plus(limits::FUNCTION_TIMEOUT_MS);
     let submission = Submission { entity: from, drafts: &drafts, mode: Mode::Detached, wait_ms: 0, deadline };
     Poster::new(host).submit(submission).await.unwrap()[0].event

@@ -126,7 +126,7 @@ fn receiver() -> EntityId {
 
 fn envelope(number: u64, make: &Make) -> Envelope {
     let body = serde_json::to_string(make).unwrap();
-    Envelope { id: EnvelopeId::new(NOW, number, None), at: NOW, body, keyed: None, from: None }
+    Envelope { id: EnvelopeId::new(NOW, number, None), at: NOW, body, keyed: None, from: None, trace: None }
 }
 
 fn keyed(number: u64, key: &str, at: Millis) -> Envelope {
@@ -139,7 +139,7 @@ fn mailbox(queue: Vec<Envelope>) -> Mailbox {
 }
 
 fn outgoing(sequence: u64) -> Outgoing {
-    Outgoing { sequence, index: 0, to: receiver(), body: "{}".to_owned(), at: NOW, failures: 0, due: None }
+    Outgoing { sequence, index: 0, to: receiver(), body: "{}".to_owned(), at: NOW, failures: 0, due: None, trace: None }
 }
 
 /// Runs everything in the queue.

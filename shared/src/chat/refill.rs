@@ -45,7 +45,7 @@ pub async fn refill<H: Host>(client: &Client<H>, user: &EntityId) -> Result<Refi
         };
         if !is_right {
             let body = serde_json::to_string(&Command::Refill { with: with.clone() }).unwrap_or_default();
-            let drafts = [Draft { body, keyed: None, from: None }];
+            let drafts = [Draft { body, keyed: None, from: None, trace: None }];
             let wait_ms = limits::DIALECT_WAIT_MS;
             let submission =
                 Submission { entity: user, drafts: &drafts, mode: Mode::Inline, wait_ms, deadline: deadline() };

@@ -17,7 +17,7 @@ fn entity() -> EntityId {
 
 fn to(receiver: &str, sequence: u64) -> Outgoing {
     let to = EntityId::new("counter", receiver).unwrap();
-    Outgoing { sequence, index: 0, to, body: "{}".to_owned(), at: BEGINNING, failures: 0, due: None }
+    Outgoing { sequence, index: 0, to, body: "{}".to_owned(), at: BEGINNING, failures: 0, due: None, trace: None }
 }
 
 fn later(receiver: &str, sequence: u64) -> Outgoing {

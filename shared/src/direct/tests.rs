@@ -25,7 +25,7 @@ fn id(number: u64) -> EnvelopeId {
 }
 
 fn increment(amount: u64) -> Draft {
-    Draft { body: format!(r#"{{"type":"increment","amount":{amount}}}"#), keyed: None, from: None }
+    Draft { body: format!(r#"{{"type":"increment","amount":{amount}}}"#), keyed: None, from: None, trace: None }
 }
 
 /// A counter at 5, to which seven events were posted.
@@ -152,7 +152,7 @@ fn with_effects_the_lease_is_taken_to_deliver_them() {
     let host = Scripted::new(replies).with(on());
     let alice = "user/alice".parse().unwrap();
     let body = r#"{"type":"send","to":"bob","content":"hello"}"#.to_owned();
-    let drafts = [Draft { body, keyed: None, from: None }];
+    let drafts = [Draft { body, keyed: None, from: None, trace: None }];
     let posting = Posting { entity: &alice, drafts: &drafts, owner: Some(me()), room: Room::Queue, deadline: DEADLINE };
     let applied = run(apply(&host, posting, &mut Tries::default())).unwrap();
     let (update, _) = host.writes().remove(0);
@@ -165,9 +165,18 @@ fn with_effects_the_lease_is_taken_to_deliver_them() {
 
 #[test]
 fn whoever_is_not_idle_is_left_to_the_queue() {
-    let envelope = Envelope { id: id(8), at: BEGINNING, body: "{}".to_owned(), keyed: None, from: None };
+    let envelope = Envelope { id: id(8), at: BEGINNING, body: "{}".to_owned(), keyed: None, from: None, trace: None };
     let to = "counter/b".parse().unwrap();
-    let effect = Outgoing { sequence: 1, index: 0, to, body: "{}".to_owned(), at: BEGINNING, failures: 0, due: None };
+    let effect = Outgoing {
+        sequence: 1,
+        index: 0,
+        to,
+        body: "{}".to_owned(),
+        at: BEGINNING,
+        failures: 0,
+        due: None,
+        trace: None,
+    };
     let busy = [
         Mailbox { lease: Some(Lease::Held { owner: Owner::new(BEGINNING, 2), until: BEGINNING }), ..counter() },
         Mailbox { lease: Some(Lease::Blocked { cause: String::new() }), ..counter() },
@@ -184,7 +193,7 @@ fn whoever_is_not_idle_is_left_to_the_queue() {
 
 #[test]
 fn what_cannot_be_applied_as_it_is_is_left_to_the_queue() {
-    let unknown = Draft { body: "{}".to_owned(), keyed: None, from: None };
+    let unknown = Draft { body: "{}".to_owned(), keyed: None, from: None, trace: None };
     for drafts in [vec![unknown.clone()], vec![increment(1), unknown]] {
         let (applied, _, host) = tried(on(), &drafts, [Reply::read(&counter())]);
         assert!(applied.is_none() && host.writes().is_empty());

@@ -4,6 +4,7 @@ pub mod answer;
 pub mod bank;
 pub mod chat;
 pub mod guard;
+pub mod observed;
 pub mod openapi;
 pub mod operator;
 pub mod problem;

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa::openapi::content::ContentBuilder;
+use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{
     HttpMethod, Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn, PathItem,
 };
@@ -191,6 +192,10 @@ fn operation(route: &Route) -> Operation {
             .parameter(parameter("Prefer", ParameterIn::Header, Required::False, &text))
             .response("202", response("Stored, not yet processed", "application/json", Some(accepted(route))));
     }
+    let boolean = json!({"type": "string", "enum": ["?1"]});
+    operation = operation
+        .parameter(parameter("Leasebox-Consumed", ParameterIn::Header, Required::False, &boolean))
+        .parameter(parameter("traceparent", ParameterIn::Header, Required::False, &json!({"type": "string"})));
     operation.response("200", response("Done", media(route), success(route))).build()
 }
 
@@ -325,7 +330,12 @@ fn inline(schema: &Value) -> RefOr<Schema> {
 }
 
 fn response(description: &str, media: &str, schema: Option<RefOr<Schema>>) -> Response {
-    ResponseBuilder::new().description(description).content(media, ContentBuilder::new().schema(schema).build()).build()
+    let consumed = Some("What the request consumed, write=2, read=0.5 in DynamoDB's units, when it was asked for.");
+    ResponseBuilder::new()
+        .description(description)
+        .content(media, ContentBuilder::new().schema(schema).build())
+        .header("Leasebox-Consumed", HeaderBuilder::new().description(consumed).build())
+        .build()
 }
 
 fn parameter(name: &str, place: ParameterIn, required: Required, schema: &Value) -> Parameter {

@@ -6,6 +6,7 @@ use crate::actor::Rejection;
 use crate::client::SubmitError;
 use crate::envelope::{EntityId, Malformed};
 use crate::http::answer::Answer;
+use crate::log::quiet;
 use crate::mailbox::StepError;
 use crate::store::StoreError;
 
@@ -257,7 +258,7 @@ impl From<SubmitError> for Problem {
                 unavailable("outcome-unknown", detail.to_owned()).with("envelope_id", id.to_string())
             }
             SubmitError::Store(error) => {
-                tracing::error!(%error, "a post failed");
+                tracing::error!(error = quiet(error), "a post failed");
                 let detail = "the database did not confirm the post; with an Idempotency-Key, posting again is safe";
                 unavailable("outcome-unknown", detail.to_owned())
             }
@@ -288,13 +289,13 @@ impl From<StepError> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "a read failed");
+        tracing::error!(error = quiet(error), "a read failed");
         unavailable("database-unavailable", "the database did not answer; try again".to_owned())
     }
 }
 
 fn damaged(error: &StepError, detail: String) -> Problem {
-    tracing::error!(alarm = "damaged", %error, "a stored item cannot be read");
+    tracing::error!(alarm = "damaged", error = quiet(error), "a stored item cannot be read");
     Problem::new("damaged", 500, "A stored item cannot be read", detail)
 }
 

@@ -27,7 +27,8 @@ fn other() -> Owner {
 
 fn free() -> Mailbox {
     let body = r#"{"type":"increment","amount":1}"#.to_owned();
-    let envelope = Envelope { id: EnvelopeId::new(BEGINNING, 1, None), at: BEGINNING, body, keyed: None, from: None };
+    let envelope =
+        Envelope { id: EnvelopeId::new(BEGINNING, 1, None), at: BEGINNING, body, keyed: None, from: None, trace: None };
     Mailbox { queue: vec![envelope], pending: true, ..Mailbox::blank("counter/a") }
 }
 

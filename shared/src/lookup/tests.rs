@@ -62,6 +62,7 @@ fn looked_up(commands: &[&str], most: usize, replies: Vec<Reply>) -> (Records, V
         body: serde_json::to_string(command).unwrap(),
         keyed: None,
         from: None,
+        trace: None,
     });
     let image = Mailbox { queue: queue.collect(), ..Mailbox::blank("asking/a") };
     let records = run(look_up(&host, &Kind::of::<Asking>(), &image, most, BEGINNING.plus(1_000))).unwrap();

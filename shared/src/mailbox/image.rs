@@ -11,6 +11,7 @@ use crate::outbox::Outgoing;
 use crate::outcome::{Outcome, Settled};
 use crate::registry::Stored;
 use crate::table;
+use crate::trace::Hop;
 
 /// What no counter reaches in the life of an entity, and what leaves room to count on from.
 const COUNTER_MOST: u64 = u64::MAX / 2;
@@ -210,6 +211,17 @@ impl Mailbox {
     #[must_use]
     pub fn is_suspect(&self) -> bool {
         self.attempts >= limits::SUSPECT_ATTEMPTS
+    }
+
+    /// The hop of a trace that running this envelope of the queue is, for whoever holds the lease: a batch that is run
+    /// again is the same hop, and its effects hang on it.
+    #[must_use]
+    pub fn hop(&self, sequence: u64, envelope: &Envelope) -> Option<Hop> {
+        let fence = match &self.lease {
+            Some(Lease::Held { owner, .. }) => owner.0,
+            Some(Lease::Blocked { .. }) | None => [0; 12],
+        };
+        Some(envelope.trace?.hop_of(fence, sequence))
     }
 
     /// The state as its actor reads it.

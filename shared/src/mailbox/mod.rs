@@ -15,6 +15,7 @@ use futures::future::{Either, select};
 
 use crate::envelope::{EntityId, Millis};
 use crate::host::Host;
+use crate::log::quiet;
 use crate::mailbox::image::Damaged;
 use crate::store::{StoreError, Written, backoff};
 
@@ -56,6 +57,7 @@ where
         if host.now().plus(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX)) >= deadline {
             return Err(error);
         }
+        tracing::debug!(attempt, error = quiet(error), "a write is tried again");
         host.sleep(pause).await;
     }
     Err(StoreError::Unknown("there was no time for a try".to_owned()))

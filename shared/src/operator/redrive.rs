@@ -11,6 +11,7 @@
 use crate::envelope::{Draft, EntityId, Envelope, EnvelopeId, EventId, Millis, Owner};
 use crate::host::Host;
 use crate::limits;
+use crate::log::quiet;
 use crate::mailbox::image::{Damaged, Mailbox};
 use crate::mailbox::post::{self, Posting, Room};
 use crate::mailbox::{StepError, persist, view};
@@ -139,7 +140,12 @@ async fn pack<H: Host>(host: &H, letter: &Letter, deadline: Millis) -> Result<Pa
     let parcel = match &letter.content {
         Content::Event(envelope) => Parcel {
             to: letter.entity.clone(),
-            draft: Draft { body: envelope.body.clone(), keyed: None, from: envelope.from.clone() },
+            draft: Draft {
+                body: envelope.body.clone(),
+                keyed: None,
+                from: envelope.from.clone(),
+                trace: envelope.trace,
+            },
             room: Room::Queue,
             receipt: renewed(host, letter, envelope, deadline).await?,
         },
@@ -226,7 +232,7 @@ async fn place<H: Host>(host: &H, to: &EntityId, id: EnvelopeId) -> Result<Optio
     match view::mailbox(host, to, Consistency::Strong).await {
         Ok(image) => Ok(image.and_then(|image| image.event(id))),
         Err(error) => {
-            tracing::warn!(%to, %error, "a letter is redriven; which event it has become cannot be read");
+            tracing::warn!(%to, error = quiet(error), "a letter is redriven; which event it has become cannot be read");
             Ok(None)
         }
     }

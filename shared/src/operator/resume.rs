@@ -8,6 +8,7 @@ use crate::host::Host;
 use crate::mailbox::commit::without_first;
 use crate::mailbox::image::{Lease, Mailbox};
 use crate::mailbox::{StepError, persist, view};
+use crate::metrics;
 use crate::operator::OperatorError;
 use crate::operator::dead_letters::{self, LetterId};
 use crate::receipt;
@@ -79,7 +80,10 @@ pub async fn resume<H: Host>(
     if !done {
         return Err(OperatorError::NotBlocked(entity.clone()));
     }
-    tracing::warn!(%entity, cause, parked = parked.map(|letter| letter.to_string()), "an operator released the entity");
+    if parked.is_some() {
+        metrics::parked(entity.kind());
+    }
+    tracing::warn!(%entity, parked = parked.map(|letter| letter.to_string()), "an operator released the entity");
     let gone = usize::from(head == Head::Park);
     Ok(Resumed { entity: entity.clone(), cause, parked, waiting: image.queue.len().saturating_sub(gone) })
 }

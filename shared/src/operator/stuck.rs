@@ -4,6 +4,7 @@ use futures::stream::{self, StreamExt};
 
 use crate::envelope::{EntityId, Millis};
 use crate::host::Host;
+use crate::log::quiet;
 use crate::mailbox::image::{Lease, Mailbox};
 use crate::mailbox::{StepError, view};
 use crate::operator::OperatorError;
@@ -66,7 +67,7 @@ async fn read<H: Host>(host: &H, entity: EntityId) -> Result<Option<Mailbox>, St
     match view::mailbox(host, &entity, Consistency::Eventual).await {
         Err(error @ StepError::Damaged { .. }) => {
             // One damaged entity must not hide the others.
-            tracing::error!(alarm = "damaged", %error, "a stored item cannot be read");
+            tracing::error!(alarm = "damaged", error = quiet(error), "a stored item cannot be read");
             Ok(None)
         }
         read => read,

@@ -8,6 +8,7 @@ use futures::stream::{self, StreamExt};
 use crate::envelope::{EntityId, Millis};
 use crate::host::Host;
 use crate::limits;
+use crate::log::quiet;
 use crate::look::{Company, Ended, Looked, attend};
 use crate::mailbox::view;
 use crate::operator::OperatorError;
@@ -102,7 +103,7 @@ impl Swept {
             }
             Ok(Looked::Visited(Ended::Badly) | Looked::Suspect | Looked::Damaged) => self.failed.push(entity.clone()),
             Err(error) => {
-                tracing::warn!(%entity, %error, "an entity did not answer");
+                tracing::warn!(%entity, error = quiet(error), "an entity did not answer");
                 self.failed.push(entity.clone());
             }
         }

@@ -8,7 +8,7 @@ const NOW: Millis = Millis(1_790_000_000_000);
 
 fn to(receiver: &str) -> Outgoing {
     let to = EntityId::new("counter", receiver).unwrap();
-    Outgoing { sequence: 7, index: 2, to, body: "{}".to_owned(), at: NOW, failures: 0, due: None }
+    Outgoing { sequence: 7, index: 2, to, body: "{}".to_owned(), at: NOW, failures: 0, due: None, trace: None }
 }
 
 fn due(receiver: &str, ahead: u64) -> Outgoing {

@@ -76,7 +76,7 @@ mod reading {
     }
 
     fn envelope(keyed: Option<Keyed>) -> Envelope {
-        Envelope { id: EnvelopeId::new(NOW, 1, None), at: NOW, body: "{}".to_owned(), keyed, from: None }
+        Envelope { id: EnvelopeId::new(NOW, 1, None), at: NOW, body: "{}".to_owned(), keyed, from: None, trace: None }
     }
 
     #[test]

@@ -96,7 +96,7 @@ fn stage() -> Box<dyn Stage> {
 
 fn envelope(command: &Command) -> Envelope {
     let body = serde_json::to_string(command).unwrap();
-    Envelope { id: EnvelopeId::new(NOW, 1, None), at: Millis(5), body, keyed: None, from: None }
+    Envelope { id: EnvelopeId::new(NOW, 1, None), at: Millis(5), body, keyed: None, from: None, trace: None }
 }
 
 /// Says something as the envelope of this number, at this time, and brings what was written to the journal.

@@ -13,7 +13,7 @@ use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::interceptors::FinalizerInterceptorContextRef;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents, SharedHttpClient};
-use aws_sdk_dynamodb::error::{BoxError, DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{BoxError, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -25,6 +25,7 @@ use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use serde_dynamo::Item;
 
+use crate::log::quiet;
 use crate::metrics;
 use crate::store::{
     Consistency, Consumed, Delete, Key, Order, Page, Query, Store, StoreError, Transaction, Update, Values, Written,
@@ -110,7 +111,7 @@ impl Store for DynamoDb {
             .await
             .map_err(|error| classify(&error))?;
         let consumed = read_units(found.consumed_capacity.as_ref());
-        metrics::consumed(&key.pk, "get", consumed);
+        answered(&key.pk, "get", consumed);
         Ok((found.item.map(Item::from), consumed))
     }
 
@@ -135,11 +136,12 @@ impl Store for DynamoDb {
         match written {
             Ok(output) => {
                 let consumed = write_units([output.consumed_capacity.as_ref()]);
-                metrics::consumed(&partition, "update", consumed);
+                answered(&partition, "update", consumed);
                 Ok(Written::Applied { item: output.attributes.unwrap_or_default().into(), consumed })
             }
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                    refused(&partition, "update");
                     Ok(Written::Refused { old: failed.item.clone().map(Item::from), clean: attempts.clean() })
                 }
                 _ => Err(attempts.error(classify(&error))),
@@ -170,10 +172,12 @@ impl Store for DynamoDb {
         match written {
             Ok(output) => {
                 let consumed = write_units(output.consumed_capacity().iter().map(Some));
-                metrics::consumed(&partition, "transact", consumed);
+                answered(&partition, "transact", consumed);
                 Ok(Written::Applied { item: HashMap::<String, AttributeValue>::new().into(), consumed })
             }
-            Err(error) => cancelled(&error, deletes_from, attempts.clean()).map_err(|error| attempts.error(error)),
+            Err(error) => cancelled(&error, deletes_from, attempts.clean())
+                .inspect(|_| refused(&partition, "transact"))
+                .map_err(|error| attempts.error(error)),
         }
     }
 
@@ -194,11 +198,12 @@ impl Store for DynamoDb {
         match deleted {
             Ok(output) => {
                 let consumed = write_units([output.consumed_capacity.as_ref()]);
-                metrics::consumed(&delete.key.pk, "delete", consumed);
+                answered(&delete.key.pk, "delete", consumed);
                 Ok(Written::Applied { item: HashMap::<String, AttributeValue>::new().into(), consumed })
             }
             Err(error) => match error.as_service_error() {
                 Some(DeleteItemError::ConditionalCheckFailedException(_)) => {
+                    refused(&delete.key.pk, "delete");
                     Ok(Written::Refused { old: None, clean: attempts.clean() })
                 }
                 _ => Err(attempts.error(classify(&error))),
@@ -229,7 +234,7 @@ impl Store for DynamoDb {
             .await
             .map_err(|error| classify(&error))?;
         let consumed = read_units(page.consumed_capacity.as_ref());
-        metrics::consumed(&partition, "query", consumed);
+        answered(&partition, "query", consumed);
         Ok(Page {
             items: page.items.unwrap_or_default().into_iter().map(Item::from).collect(),
             last: page.last_evaluated_key.map(Item::from),
@@ -266,9 +271,35 @@ fn cancelled(
     }
 }
 
+/// An error of the SDK in words: what it says, and what each of its causes says. The SDK's own form of this goes on with the
+/// whole response, and in an answer that broke off lies an item.
+#[must_use]
+pub fn told(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// A call was answered, and this is what it consumed.
+fn answered(partition: &str, operation: &'static str, consumed: Consumed) {
+    metrics::consumed(partition, operation, consumed);
+    let Consumed { write, read } = consumed;
+    tracing::debug!(entity = partition, operation, write, read, "a store call");
+}
+
+/// The condition of a write failed.
+fn refused(partition: &str, operation: &'static str) {
+    tracing::debug!(entity = partition, operation, "the condition of a store call failed");
+}
+
 /// The one place where the SDK's errors get their meaning.
 fn classify<E: ProvideErrorMetadata + std::error::Error + 'static>(error: &SdkError<E>) -> StoreError {
-    let text = DisplayErrorContext(error).to_string();
+    let text = told(error);
+    tracing::debug!(error = quiet(&text), "a store call failed");
     let service = match error {
         SdkError::ServiceError(service) => service,
         SdkError::ConstructionFailure(_) => return StoreError::Invalid(text),

@@ -38,12 +38,19 @@ mod tests {
     const NOW: Millis = Millis(1_790_000_000_000);
 
     fn envelope() -> Envelope {
-        Envelope { id: EnvelopeId::new(NOW, 1, None), at: NOW, body: "{}".to_owned(), keyed: None, from: None }
+        Envelope {
+            id: EnvelopeId::new(NOW, 1, None),
+            at: NOW,
+            body: "{}".to_owned(),
+            keyed: None,
+            from: None,
+            trace: None,
+        }
     }
 
     fn effect(due: Option<Millis>) -> Outgoing {
         let to = "counter/b".parse().unwrap();
-        Outgoing { sequence: 1, index: 0, to, body: "{}".to_owned(), at: NOW, failures: 0, due }
+        Outgoing { sequence: 1, index: 0, to, body: "{}".to_owned(), at: NOW, failures: 0, due, trace: None }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use futures::future::{Either, join_all, select};
 
 use crate::envelope::{Draft, EntityId, Millis};
 use crate::host::Host;
+use crate::log::quiet;
 use crate::mailbox::post::{Posting, Room, Tries, post};
 use crate::push::Pushed;
 
@@ -75,10 +76,10 @@ async fn forget<H: Host>(host: &H, entity: &EntityId, connection: &str, end: Mil
     let Some(body) = kind.and_then(|kind| kind.gone(connection)) else {
         return;
     };
-    let drafts = [Draft { body, keyed: None, from: None }];
+    let drafts = [Draft { body, keyed: None, from: None, trace: None }];
     let posting = Posting { entity, drafts: &drafts, owner: None, room: Room::Queue, deadline: end };
     if let Err(error) = post(host, posting, &mut Tries::default()).await {
-        tracing::debug!(%entity, %error, "a connection that is gone is still counted");
+        tracing::debug!(%entity, error = quiet(error), "a connection that is gone is still counted");
     }
 }
 

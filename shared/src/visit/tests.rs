@@ -79,7 +79,7 @@ fn id(number: u64) -> EnvelopeId {
 
 fn tells(number: u64, tell: &Tell) -> Envelope {
     let body = serde_json::to_string(tell).unwrap();
-    Envelope { id: id(number), at: BEGINNING, body, keyed: None, from: None }
+    Envelope { id: id(number), at: BEGINNING, body, keyed: None, from: None, trace: None }
 }
 
 fn plain(number: u64) -> Envelope {
@@ -96,7 +96,7 @@ fn posts(number: u64, to: &[&str]) -> Envelope {
 
 fn effect(sequence: u64, to: &str, due: Option<Millis>) -> Outgoing {
     let body = serde_json::to_string(&Tell::default()).unwrap();
-    Outgoing { sequence, index: 0, to: told(to), body, at: BEGINNING, failures: 0, due }
+    Outgoing { sequence, index: 0, to: told(to), body, at: BEGINNING, failures: 0, due, trace: None }
 }
 
 /// A mailbox that this acquisition holds: six have left, and these wait.

@@ -14,8 +14,14 @@ fn owner() -> Owner {
 }
 
 fn pending() -> Mailbox {
-    let envelope =
-        Envelope { id: EnvelopeId::new(NOW, 1, None), at: NOW, body: "{}".to_owned(), keyed: None, from: None };
+    let envelope = Envelope {
+        id: EnvelopeId::new(NOW, 1, None),
+        at: NOW,
+        body: "{}".to_owned(),
+        keyed: None,
+        from: None,
+        trace: None,
+    };
     Mailbox { queue: vec![envelope], head: 6, pending: true, ..Mailbox::blank("counter/a") }
 }
 
@@ -33,6 +39,7 @@ fn waiting(due: Millis) -> Mailbox {
         at: NOW,
         failures: 1,
         due: Some(due),
+        trace: None,
     };
     Mailbox { queue: Vec::new(), outbox: vec![effect], ..pending() }
 }

@@ -280,5 +280,6 @@ fn settings(chance: &mut StdRng) -> Settings {
         hops: pick(&[0, 1, 4]) as u32,
         recent_bytes: pick(&[0, 0, 400]) as usize,
         direct: if pick(&[0, 1]) == 0 { Direct::Off } else { Direct::On },
+        consumption: usual.consumption,
     }
 }

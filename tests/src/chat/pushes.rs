@@ -9,7 +9,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use shared::actors;
-use shared::limits::Direct;
+use shared::limits::{Consumption, Direct};
 use shared::live;
 
 use crate::chat::user;
@@ -30,12 +30,9 @@ impl Gateway {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await });
-        let config = live::Config {
-            table: world.table.clone(),
-            lease_seconds: None,
-            direct: Direct::Off,
-            connections: Some(url),
-        };
+        let consumption = Consumption::Asked;
+        let (table, connections) = (world.table.clone(), Some(url));
+        let config = live::Config { table, lease_seconds: None, direct: Direct::Off, connections, consumption };
         let pushes = live::pushes(&world.config, &config);
         (gateway, world.pushing(actors::registry(), pushes))
     }

@@ -49,7 +49,7 @@ pub fn broken_registry() -> Registry {
 }
 
 /// A world whose program is sound, and another process over its table whose program is broken.
-async fn worlds() -> (World, World) {
+pub async fn worlds() -> (World, World) {
     let world = World::with(registry(), Settings::default()).await;
     let broken = world.again(broken_registry());
     (world, broken)
@@ -57,7 +57,7 @@ async fn worlds() -> (World, World) {
 
 impl World {
     /// Sends an operator's request.
-    async fn operate(&self, method: &str, path: &str, body: &str) -> Reply {
+    pub async fn operate(&self, method: &str, path: &str, body: &str) -> Reply {
         self.http(method, &format!("/operator/{path}"), &OPERATOR, body).await
     }
 

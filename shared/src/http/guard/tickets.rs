@@ -11,6 +11,7 @@ use crate::chat;
 use crate::envelope::{EntityId, Malformed, Millis};
 use crate::http::guard::signatures;
 use crate::limits;
+use crate::log::quiet;
 
 /// Whom a ticket is for: a token for anything else that is signed with the same key is none.
 const AUDIENCE: &str = "leasebox-socket";
@@ -95,7 +96,7 @@ impl Tickets {
         let Claims { sub, exp, .. } = match decode::<Claims>(ticket, &self.verifying, &self.validation) {
             Ok(token) => token.claims,
             Err(error) => {
-                tracing::debug!(%error, "a ticket was refused");
+                tracing::debug!(error = quiet(&error), "a ticket was refused");
                 return Err(match error.kind() {
                     ErrorKind::ExpiredSignature => TicketError::Expired,
                     _ => TicketError::Forged,

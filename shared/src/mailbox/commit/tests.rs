@@ -33,7 +33,7 @@ fn id(number: u64) -> EnvelopeId {
 }
 
 fn envelope(number: u64) -> Envelope {
-    Envelope { id: id(number), at: BEGINNING, body: "{}".to_owned(), keyed: None, from: None }
+    Envelope { id: id(number), at: BEGINNING, body: "{}".to_owned(), keyed: None, from: None, trace: None }
 }
 
 fn bytes(number: u64) -> u64 {
@@ -46,7 +46,7 @@ fn recent(number: u64) -> Recent {
 
 fn effect(sequence: u64) -> Outgoing {
     let to = "counter/b".parse().unwrap();
-    Outgoing { sequence, index: 0, to, body: "{}".to_owned(), at: BEGINNING, failures: 0, due: None }
+    Outgoing { sequence, index: 0, to, body: "{}".to_owned(), at: BEGINNING, failures: 0, due: None, trace: None }
 }
 
 fn put() -> Put {

@@ -23,7 +23,8 @@ fn recent(number: u64) -> Recent {
 
 /// Two that have left and two that wait.
 fn image() -> Mailbox {
-    let envelope = |number| Envelope { id: id(number), at: NOW, body: "{}".to_owned(), keyed: None, from: None };
+    let envelope =
+        |number| Envelope { id: id(number), at: NOW, body: "{}".to_owned(), keyed: None, from: None, trace: None };
     Mailbox {
         head: 5,
         recent: vec![recent(4), recent(5)],

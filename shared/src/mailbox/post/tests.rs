@@ -25,7 +25,7 @@ fn late() -> EnvelopeId {
 }
 
 fn draft() -> Draft {
-    Draft { body: "{}".to_owned(), keyed: None, from: None }
+    Draft { body: "{}".to_owned(), keyed: None, from: None, trace: None }
 }
 
 fn keyed() -> Draft {

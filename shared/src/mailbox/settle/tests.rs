@@ -24,7 +24,7 @@ fn held(owner: Owner) -> Option<Lease> {
 
 fn effect(sequence: u64) -> Outgoing {
     let to = EntityId::new("counter", "b").unwrap();
-    Outgoing { sequence, index: 0, to, body: "{}".to_owned(), at: BEGINNING, failures: 0, due: None }
+    Outgoing { sequence, index: 0, to, body: "{}".to_owned(), at: BEGINNING, failures: 0, due: None, trace: None }
 }
 
 fn dead_letter() -> Put {
@@ -135,6 +135,7 @@ fn a_refused_settling_write_was_applied_before_or_found_newcomers_or_is_lost() {
         body: "{}".to_owned(),
         keyed: None,
         from: None,
+        trace: None,
     };
     let old = |owner, head, sent| Mailbox {
         head,

@@ -27,7 +27,7 @@ fn of(sequence: u64) -> EventId {
 }
 
 fn envelope(number: u64) -> Envelope {
-    Envelope { id: id(number), at: BEGINNING, body: "{}".to_owned(), keyed: None, from: None }
+    Envelope { id: id(number), at: BEGINNING, body: "{}".to_owned(), keyed: None, from: None, trace: None }
 }
 
 /// Five have left, two of which are recent, and two wait.

@@ -1,0 +1,58 @@
+//! Where log lines go and how they look: JSON on Lambda, text for a person.
+
+use tracing::subscriber::{SetGlobalDefaultError, set_global_default};
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::filter::{EnvFilter, filter_fn};
+use tracing_subscriber::fmt::{MakeWriter, layer};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{Layer, registry};
+
+/// The crates of this project. Only they log more than `info`, whatever the filter says: below it the SDK and the Lambda
+/// runtime write out requests and events, with everybody's payload and tokens.
+const OURS: &[&str] = &["shared", "ingest", "drain", "status", "local", "leasebox"];
+
+/// How a line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For a person.
+    Text,
+    /// For a program: one object a line, with the fields of the line in `fields`, those of the innermost span in `span`,
+    /// and all spans around it in `spans`.
+    Json,
+}
+
+/// What takes the lines that the directives of `filter` let through; what of these is no directive is left out.
+pub fn subscriber<W>(format: Format, filter: &str, writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let lines = layer().with_writer(writer);
+    let lines = match format {
+        Format::Text => lines.boxed(),
+        Format::Json => lines.json().boxed(),
+    };
+    let filter = EnvFilter::builder().with_default_directive(Level::ERROR.into()).parse_lossy(filter);
+    registry().with(filter).with(filter_fn(is_discreet)).with(lines)
+}
+
+fn is_discreet(line: &Metadata<'_>) -> bool {
+    *line.level() <= Level::INFO || OURS.contains(&line.target().split("::").next().unwrap_or_default())
+}
+
+/// Logs from now on as a function does: JSON on the standard output, in the span of the runtime, which has the request's
+/// id (`requestId`) and the one of X-Ray (`xrayTraceId`), by which CloudWatch relates lines to traces.
+///
+/// Not the runtime's own subscriber: that writes text unless the function's configuration says JSON, and the metric
+/// filter that alarms on `$.fields.alarm` would miss every line of a function that was deployed otherwise. Lines have
+/// their time and level, because Lambda takes a JSON line without them for one of another level.
+///
+/// # Errors
+/// When the process already logs somewhere.
+pub fn on_lambda(variable: impl Fn(&str) -> Option<String>) -> Result<(), SetGlobalDefaultError> {
+    // RUST_LOG first, which the template sets: with JSON, Lambda always gives a level, and that would always win.
+    let filter = variable("RUST_LOG").or_else(|| variable("AWS_LAMBDA_LOG_LEVEL"));
+    let filter = filter.filter(|filter| !filter.is_empty()).unwrap_or_else(|| "info".to_owned());
+    // The only level that Lambda has and `tracing` has not.
+    let filter = if filter.eq_ignore_ascii_case("fatal") { "error" } else { &filter };
+    set_global_default(subscriber(Format::Json, filter, std::io::stdout))
+}
