@@ -81,5 +81,5 @@ async fn posts_that_share_a_write_tell_together_what_it_consumed() {
     let unreported = f64::from(total.refused);
     let sum = told.iter().fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
     assert_eq!(sum, (total.write - unreported, total.read), "{told:?} {total:?}");
-    assert!(told.iter().any(|one| *one == (0.0, 0.0)), "who was carried consumed nothing: {told:?}");
+    assert!(told.contains(&(0.0, 0.0)), "who was carried consumed nothing: {told:?}");
 }
