@@ -61,6 +61,9 @@ pub struct Options {
     #[arg(long, value_name = "SECONDS", default_value_t = limits::LEASE_MS / 1000)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=600))]
     pub lease: u64,
+    /// Events of concurrent posts to one entity that share a write; with 1 each post is a write of its own.
+    #[arg(long, value_name = "EVENTS", default_value_t = limits::SHARED_EVENTS)]
+    pub shared_events: usize,
     /// Who may speak.
     #[command(flatten)]
     pub access: access::Options,
@@ -185,7 +188,11 @@ impl Server {
         let Connection { config, clients } = connect(backend.endpoint()).await;
         table::ensure(&clients.dynamodb, &options.table).await?;
         let feed = Feed::new(clients, &options.table, || machine_time().0);
-        let settings = limits::Settings { lease_ms: options.lease * 1000, ..limits::Settings::default() };
+        let settings = limits::Settings {
+            lease_ms: options.lease * 1000,
+            shared_events: options.shared_events,
+            ..limits::Settings::default()
+        };
         let store = DynamoDb::new(&config, &options.table);
         let host = Live::new(store, registry, settings, Pushes::by_connection(&config), Clock::machine());
         let address = listener.local_addr()?;
