@@ -6,7 +6,12 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use local::connect::{Identity, config_of, connect};
 use local::{demo, journal, logging, operator, sam, serve, shutdown};
+use mimalloc::MiMalloc;
 use shared::live::machine_time;
+
+/// The embedded database makes thousands of small values for a request, and malloc would take a third of its time.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Actors on Lambda and DynamoDB, all in one process.
 #[derive(Debug, Parser)]

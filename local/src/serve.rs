@@ -68,6 +68,9 @@ pub struct Options {
     /// Which answers say what they consumed: those to requests that ask for it (`asked`), or `always`.
     #[arg(long, value_name = "WHEN", default_value = "asked")]
     pub consumed: Consumption,
+    /// Events of concurrent posts to one entity that share a write; with 1 each post is a write of its own.
+    #[arg(long, value_name = "EVENTS", default_value_t = limits::SHARED_EVENTS)]
+    pub shared_events: usize,
     /// Who may speak.
     #[command(flatten)]
     pub access: access::Options,
@@ -194,6 +197,7 @@ impl Server {
             lease_ms: options.lease * 1000,
             direct: options.direct,
             consumption: options.consumed,
+            shared_events: options.shared_events,
             ..limits::Settings::default()
         };
         let store = DynamoDb::new(&config, &options.table);

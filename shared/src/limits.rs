@@ -157,6 +157,8 @@ pub struct Settings {
     pub margin_ms: u64,
     /// Envelopes pending in one mailbox before posts are refused.
     pub queue_length: usize,
+    /// Events of concurrent posts that share one write; 1 lets each post go by itself, without waiting for another.
+    pub shared_events: usize,
     /// Envelopes in one commit at most.
     pub batch: usize,
     /// Commits in one visit before the entity is handed over.
@@ -221,6 +223,7 @@ impl Default for Settings {
             lease_ms: LEASE_MS,
             margin_ms: MARGIN_MS,
             queue_length: QUEUE_LENGTH,
+            shared_events: SHARED_EVENTS,
             batch: BATCH,
             rounds: ROUNDS,
             hops: HOPS,

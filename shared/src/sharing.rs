@@ -20,6 +20,8 @@ use crate::waiting::Waiter;
 pub struct Sharing {
     lanes: Arc<Mutex<HashMap<EntityId, Lane>>>,
     most: usize,
+    /// Whether every post goes by itself, at once.
+    alone: bool,
 }
 
 /// The posts that gather behind one that is on its way.
@@ -75,7 +77,7 @@ pub enum Boarding {
 /// The right to write to an entity, with the posts of others; when it is dropped it goes to the next one.
 #[derive(Debug)]
 pub struct Lead {
-    /// None once the right is given back.
+    /// None once the right is given back, or when nobody shares anything.
     sharing: Option<Sharing>,
     entity: EntityId,
     others: Vec<Passenger>,
@@ -85,7 +87,8 @@ impl Sharing {
     /// No post on its way; one write carries half a queue at most, so that the next one finds room while it runs.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
-        Self { lanes: Arc::default(), most: limits::SHARED_EVENTS.min(settings.queue_length / 2) }
+        let most = settings.shared_events.min(settings.queue_length / 2);
+        Self { lanes: Arc::default(), most, alone: settings.shared_events <= 1 }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<EntityId, Lane>> {
@@ -95,6 +98,9 @@ impl Sharing {
 
     /// Asks to post: at once if no other post to the entity is on its way, otherwise with the next one.
     pub async fn board(&self, entity: &EntityId, drafts: &[Draft], class: Class) -> Boarding {
+        if self.alone {
+            return Boarding::Lead(Lead { sharing: None, entity: entity.clone(), others: Vec::new() });
+        }
         let ticket = {
             let mut lanes = self.lock();
             match lanes.get_mut(entity) {

@@ -31,6 +31,7 @@ impl Running {
             table: crate::world::table_name(),
             lease: limits::LEASE_MS / 1000,
             direct: limits::Direct::Off,
+            shared_events: limits::SHARED_EVENTS,
             access: Default::default(),
             metrics_port: 0,
             consumed: limits::Consumption::Asked,

@@ -275,6 +275,7 @@ fn settings(chance: &mut StdRng) -> Settings {
         lease_ms: usual.lease_ms,
         margin_ms: usual.margin_ms,
         queue_length: pick(&[2, 4, 100]) as usize,
+        shared_events: usual.shared_events,
         batch: pick(&[1, 2, 100]) as usize,
         rounds: pick(&[1, 2, 16]) as u32,
         hops: pick(&[0, 1, 4]) as u32,
