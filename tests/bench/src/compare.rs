@@ -81,6 +81,14 @@ fn preparation(extent: Extent) -> Duration {
     Duration::from_millis(4 * extent.entities as u64)
 }
 
+/// The systems in the order of a round: each round begins with another one, as the first may find the machine cold.
+fn turns<'a>(drivers: &'a [Driver], systems: &'a mut [Both], round: usize) -> Vec<(&'a Driver, &'a mut Both)> {
+    let mut turns: Vec<_> = drivers.iter().zip(systems).collect();
+    let first = round % turns.len().max(1);
+    turns.rotate_left(first);
+    turns
+}
+
 /// Measures one workload.
 ///
 /// # Errors
@@ -97,7 +105,7 @@ pub async fn compare(run: &Run, source: &Source, extent: Extent, workload: Workl
     let mut systems: Vec<Both> =
         SYSTEMS.iter().map(|system| Both { system: *system, closed: Vec::new(), open: Vec::new() }).collect();
     for round in 1..=extent.rounds {
-        for (driver, both) in drivers.iter().zip(&mut systems) {
+        for (driver, both) in turns(&drivers, &mut systems, round) {
             run.says(&format!("{}, closed loop, round {round}: {}", workload.key, driver.system.title));
             both.closed.push(driver.closed(workload.clients, extent.turn).await);
             run.took(extent.turn);
@@ -107,7 +115,7 @@ pub async fn compare(run: &Run, source: &Source, extent: Extent, workload: Workl
     let slowest = systems.iter().map(|both| sum(&both.closed).throughput()).fold(f64::INFINITY, f64::min);
     let rate = (slowest / 2.0).max(1.0).round();
     for round in 1..=extent.rounds {
-        for (driver, both) in drivers.iter().zip(&mut systems) {
+        for (driver, both) in turns(&drivers, &mut systems, round) {
             run.says(&format!("{}, open loop, round {round}: {}", workload.key, driver.system.title));
             both.open.push(driver.open(rate, extent.turn).await);
             run.took(extent.turn);

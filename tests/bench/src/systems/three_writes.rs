@@ -21,7 +21,7 @@ const MAILBOX: &str = "mailbox";
 const PUSH: &str = "SET waiting = list_append(if_not_exists(waiting, :none), :events)";
 const LOCK: &str = "SET holder = :me, until_ms = :until";
 const LOCK_IF: &str = "(attribute_not_exists(holder) OR until_ms < :now) AND size(waiting) > :zero";
-const UPDATE: &str = "SET amount = :amount, processed = :processed REMOVE holder, until_ms, ";
+const UPDATE: &str = "SET amount = :amount, completed = :completed REMOVE holder, until_ms, ";
 const UPDATE_IF: &str = "holder = :me";
 
 /// A process that works this way.
@@ -53,7 +53,7 @@ impl ThreeWrites {
             tokio::time::sleep(pause).await;
             attempt += 1;
             let item = self.calls.get(&pk(id), MAILBOX).await?;
-            processed = number_of(&item, "processed");
+            processed = number_of(&item, "completed");
             if processed < sequence && !is_locked(&item) {
                 processed = self.run(id).await?;
             }
@@ -80,7 +80,7 @@ impl ThreeWrites {
             (":events", AttributeValue::L(vec![AttributeValue::M(event)])),
         ];
         match self.calls.update(&pk(id), MAILBOX, Write { update: PUSH.to_owned(), condition: "", values }).await? {
-            Done::Applied(item) => Ok(number_of(&item, "processed") + waiting(&item) as u64),
+            Done::Applied(item) => Ok(number_of(&item, "completed") + waiting(&item) as u64),
             Done::Refused(_) => Err(Failed("a push has no condition".to_owned())),
         }
     }
@@ -90,10 +90,10 @@ impl ThreeWrites {
         let (me, mut done) = (unique(), 0);
         while let Some(item) = self.lock(id, &me).await? {
             let events = waiting(&item);
-            let processed = number_of(&item, "processed") + events as u64;
+            let processed = number_of(&item, "completed") + events as u64;
             let values = vec![
                 (":amount", number(number_of(&item, "amount") + events as u64)),
-                (":processed", number(processed)),
+                (":completed", number(processed)),
                 (":me", text(&me)),
             ];
             let update = format!("{UPDATE}{}", table::elements("waiting", events));
