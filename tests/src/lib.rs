@@ -24,6 +24,7 @@ mod concurrency;
 mod cost;
 mod crash;
 mod damage;
+mod dashboards;
 mod decoders;
 mod deployed_routes;
 mod deployed_sockets;
