@@ -22,6 +22,7 @@ mod architecture;
 mod chat;
 mod concurrency;
 mod cost;
+mod cost_page;
 mod crash;
 mod damage;
 mod dashboards;
