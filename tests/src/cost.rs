@@ -108,8 +108,8 @@ async fn a_keyed_event_costs_five_write_units_and_one_read() {
     let keyed = || world.http("POST", "/webhook?user_id=alice&delta=1", &[("idempotency-key", "k")], "");
     let (reply, total) = cost(&world, keyed()).await;
     assert_eq!((reply.status, &reply.body["counter"]), (200, &json!(2)));
-    let meter::Units { write, read } = meter::KEYED;
-    assert_eq!((total.write, total.writes, total.read, total.reads), (write, 2, read, 1));
+    let units = meter::KEYED;
+    assert_eq!((total.write, total.writes, total.read, total.reads), (units.write, 2, units.read, 1));
 
     // Once more it changes nothing: two plain writes.
     let (reply, total) = cost(&world, keyed()).await;
