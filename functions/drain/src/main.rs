@@ -1,25 +1,24 @@
 //! Wiring of the function that the stream and the wakes call.
 
 use drain::queue::Queue;
-use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
 use shared::emf::Emitter;
 use shared::envelope::Millis;
-use shared::live::{Config, connect};
-use shared::store::dynamodb;
+use shared::lambda;
+use shared::live::Config;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    tracing::init_default_subscriber();
-    let sdk = dynamodb::settings().load().await;
+    lambda::log();
     let config = Config {
         table: std::env::var("TABLE_NAME")?,
         lease_seconds: std::env::var("LEASE_SECONDS").ok().map(|seconds| seconds.parse()).transpose()?,
         connections: std::env::var("CONNECTIONS_URL").ok().filter(|url| !url.is_empty()),
     };
     let metrics = Emitter::install("drain")?;
-    let host = &connect(&sdk, config).await;
-    let wakes = &Queue::new(aws_sdk_sqs::Client::new(&sdk), std::env::var("WAKE_QUEUE_URL")?);
+    let (sdk, host) = &lambda::connect(config).await;
+    let wakes = &Queue::new(aws_sdk_sqs::Client::new(sdk), std::env::var("WAKE_QUEUE_URL")?);
     run(service_fn(async |event: LambdaEvent<Value>| {
         let deadline = Millis(event.context.deadline);
         let response = drain::handle(host, wakes, event.payload, deadline).await;

@@ -1,18 +1,17 @@
 //! Wiring of the function that posts.
 
+use lambda_http::Error;
 use lambda_http::lambda_runtime::{LambdaEvent, run, service_fn};
-use lambda_http::{Error, tracing};
 use serde_json::value::RawValue;
 use shared::client::Client;
 use shared::emf::Emitter;
 use shared::http::guard::Guard;
-use shared::live::{Config, connect};
-use shared::store::dynamodb;
+use shared::lambda;
+use shared::live::Config;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    tracing::init_default_subscriber();
-    let sdk = dynamodb::settings().load().await;
+    lambda::log();
     let config = Config {
         table: std::env::var("TABLE_NAME")?,
         lease_seconds: std::env::var("LEASE_SECONDS").ok().map(|seconds| seconds.parse()).transpose()?,
@@ -21,7 +20,8 @@ async fn main() -> Result<(), Error> {
     let (users, allowed) = (std::env::var("USERS")?, std::env::var("ALLOWED_ORIGINS").unwrap_or_default());
     let guard = &Guard::gateway(&users, &allowed, Some(&std::env::var("TICKET_KEY")?))?;
     let metrics = Emitter::install("ingest")?;
-    let client = &Client::new(connect(&sdk, config).await);
+    let (_, host) = lambda::connect(config).await;
+    let client = &Client::new(host);
     run(service_fn(async |event: LambdaEvent<Box<RawValue>>| {
         let answer = ingest::invoke::invoke(client, guard, event).await;
         metrics.flush();
