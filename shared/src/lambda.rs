@@ -42,14 +42,15 @@ pub fn log() {
 /// The host of a deployed function, with its connection to the table already made, and the SDK for whatever else it asks.
 ///
 /// It trusts the authorities that sign AWS's certificates: to read the system's hundred and fifty takes longer than
-/// everything else at a start. Where the environment names others (`SSL_CERT_FILE`, `SSL_CERT_DIR`), or the table's certificate
-/// is of somebody else, such as in other partitions, it trusts what the system does.
+/// everything else at a start. In China, where the environment names others (`SSL_CERT_FILE`, `SSL_CERT_DIR`), and when the
+/// table's certificate is of somebody else, it trusts what the system does.
 pub async fn connect(config: Config) -> (SdkConfig, Live<DynamoDb>) {
     let named = variable("SSL_CERT_FILE").or_else(|| variable("SSL_CERT_DIR")).is_some();
-    let mut sdk = sdk(if named { Roots::System } else { Roots::Amazon });
+    let others = named || variable("AWS_REGION").is_some_and(|region| region.starts_with("cn-"));
+    let mut sdk = sdk(if others { Roots::System } else { Roots::Amazon });
     let mut store = DynamoDb::new(&sdk, &config.table);
     let mut warm = store.warm_up().await;
-    if matches!(&warm, Err(StoreError::Unknown(text)) if !named && text.contains(UNTRUSTED)) {
+    if matches!(&warm, Err(StoreError::Unknown(text)) if !others && text.contains(UNTRUSTED)) {
         tracing::info!("the table's certificate is not of Amazon's authorities: trusting the system's");
         sdk = self::sdk(Roots::System);
         store = DynamoDb::new(&sdk, &config.table);
