@@ -33,6 +33,7 @@ pub mod host;
 pub mod http;
 pub mod journal;
 pub mod key;
+pub mod lambda;
 pub mod limits;
 pub mod live;
 pub mod log;

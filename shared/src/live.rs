@@ -9,15 +9,12 @@ use aws_config::retry::RetryConfig;
 use aws_sdk_apigatewaymanagement::Client;
 use aws_sdk_apigatewaymanagement::config::Builder;
 
-use crate::actors;
 use crate::envelope::Millis;
 use crate::host::Host;
 use crate::limits::{Consumption, Direct, Settings};
-use crate::log::quiet;
 use crate::push::{Pushed, Pushes};
 use crate::registry::Registry;
 use crate::store::Store;
-use crate::store::dynamodb::DynamoDb;
 use crate::waiting::Waiting;
 
 /// The world of a real process. Cloning it is cheap, and clones share their waiters.
@@ -142,20 +139,4 @@ pub fn pushes(sdk: &SdkConfig, config: &Config) -> Pushes {
     };
     let settings = Builder::from(sdk).endpoint_url(url).retry_config(RetryConfig::disabled());
     Pushes::Gateway(Client::from_conf(settings.build()))
-}
-
-/// The host of a deployed function, with its connection to the table already made.
-pub async fn connect(sdk: &SdkConfig, config: Config) -> Live<DynamoDb> {
-    let (direct, consumption) = (config.direct, config.consumption);
-    let mut settings = Settings { direct, consumption, ..Settings::default() };
-    if let Some(seconds) = config.lease_seconds {
-        settings.lease_ms = seconds.saturating_mul(1000);
-    }
-    let pushes = pushes(sdk, &config);
-    let store = DynamoDb::new(sdk, &config.table);
-    if let Err(error) = store.warm_up().await {
-        // The first request will say it again, to somebody who waits for an answer.
-        tracing::warn!(error = quiet(error), "the table does not answer yet");
-    }
-    Live::new(store, actors::registry(), settings, pushes, Clock::machine())
 }

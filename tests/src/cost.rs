@@ -9,7 +9,7 @@ use shared::table;
 
 use crate::faults::Fault;
 use crate::ledger::{ledger, registry, tell, write};
-use crate::meter::Total;
+use crate::meter::{self, Total};
 use crate::world::{World, entity};
 
 fn increment() -> Value {
@@ -34,7 +34,7 @@ async fn an_idle_event_costs_two_write_units_and_no_read() {
     for expected in 2..40 {
         let (reply, total) = cost(&world, world.get("/webhook?user_id=alice&delta=1")).await;
         assert_eq!((reply.status, &reply.body["counter"]), (200, &json!(expected)));
-        assert_eq!((total.write, total.writes, total.reads), (2.0, 2, 0), "event {expected}");
+        assert_eq!((total.write, total.writes, total.reads), (meter::EVENT.write, 2, 0), "event {expected}");
     }
 }
 
@@ -69,7 +69,7 @@ async fn events_that_are_queued_cost_one_write_each_and_one_for_all() {
     let alice = entity("counter", "alice");
     world.event(&alice, &increment()).await;
     let (posts, last) = queued(&world, &alice, 5).await;
-    assert_eq!((posts.write + last.write, posts.reads + last.reads), (6.0, 0));
+    assert_eq!((posts.write + last.write, posts.reads + last.reads), (meter::FIVE.write, 0));
 
     // With more of them the item outgrows a unit; the number of writes stays.
     let (posts, last) = queued(&world, &alice, 50).await;
@@ -83,7 +83,7 @@ async fn a_look_of_the_stream_costs_one_read_and_no_write_when_nothing_is_left()
     let alice = entity("counter", "alice");
     world.event(&alice, &increment()).await;
     let (_, look) = cost(&world, world.stream(&[&alice, &alice, &alice])).await;
-    assert_eq!(look, Total { read: 1.0, reads: 1, ..Total::default() });
+    assert_eq!(look, Total { read: meter::LOOK.read, reads: 1, ..Total::default() });
 }
 
 #[tokio::test]
@@ -108,7 +108,8 @@ async fn a_keyed_event_costs_five_write_units_and_one_read() {
     let keyed = || world.http("POST", "/webhook?user_id=alice&delta=1", &[("idempotency-key", "k")], "");
     let (reply, total) = cost(&world, keyed()).await;
     assert_eq!((reply.status, &reply.body["counter"]), (200, &json!(2)));
-    assert_eq!((total.write, total.writes, total.read, total.reads), (5.0, 2, 1.0, 1));
+    let units = meter::KEYED;
+    assert_eq!((total.write, total.writes, total.read, total.reads), (units.write, 2, units.read, 1));
 
     // Once more it changes nothing: two plain writes.
     let (reply, total) = cost(&world, keyed()).await;

@@ -6,15 +6,14 @@ use serde_json::value::RawValue;
 use shared::client::Client;
 use shared::emf::Emitter;
 use shared::http::guard::Guard;
+use shared::lambda;
 use shared::limits::Consumption;
-use shared::live::{Config, connect};
+use shared::live::Config;
 use shared::log::subscriber;
-use shared::store::dynamodb;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     subscriber::on_lambda(|name| std::env::var(name).ok())?;
-    let sdk = dynamodb::settings().load().await;
     let config = Config {
         table: std::env::var("TABLE_NAME")?,
         lease_seconds: std::env::var("LEASE_SECONDS").ok().map(|seconds| seconds.parse()).transpose()?,
@@ -25,7 +24,8 @@ async fn main() -> Result<(), Error> {
     let (users, allowed) = (std::env::var("USERS")?, std::env::var("ALLOWED_ORIGINS").unwrap_or_default());
     let guard = &Guard::gateway(&users, &allowed, Some(&std::env::var("TICKET_KEY")?))?;
     let metrics = Emitter::install("ingest")?;
-    let client = &Client::new(connect(&sdk, config).await);
+    let (_, host) = lambda::connect(config).await;
+    let client = &Client::new(host);
     run(service_fn(async |event: LambdaEvent<Box<RawValue>>| {
         let answer = ingest::invoke::invoke(client, guard, event).await;
         metrics.flush();

@@ -3,15 +3,14 @@
 use lambda_http::{Error, Request, run, service_fn};
 use shared::emf::Emitter;
 use shared::http::guard::Guard;
+use shared::lambda;
 use shared::limits::{Consumption, Direct};
-use shared::live::{Config, connect};
+use shared::live::Config;
 use shared::log::subscriber;
-use shared::store::dynamodb;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     subscriber::on_lambda(|name| std::env::var(name).ok())?;
-    let sdk = dynamodb::settings().load().await;
     let consumption = std::env::var("LEASEBOX_CONSUMED").map_or(Ok(Consumption::Asked), |when| when.parse())?;
     let (table, direct) = (std::env::var("TABLE_NAME")?, Direct::Off);
     let config = Config { table, lease_seconds: None, direct, connections: None, consumption };
@@ -21,7 +20,7 @@ async fn main() -> Result<(), Error> {
         ..Guard::gateway(&std::env::var("USERS")?, "", None)?
     };
     let metrics = Emitter::install("status")?;
-    let host = &connect(&sdk, config).await;
+    let (_, host) = &lambda::connect(config).await;
     run(service_fn(async |request: Request| {
         let response = status::handle(host, guard, request).await;
         metrics.flush();

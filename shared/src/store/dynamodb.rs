@@ -21,8 +21,8 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, ConsumedCapacity, ReturnConsumedCapacity, ReturnValue,
     ReturnValuesOnConditionCheckFailure,
 };
-use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use serde_dynamo::Item;
 
 use crate::log::quiet;
@@ -48,28 +48,53 @@ const BACKOFF_MOST: Duration = Duration::from_secs(1);
 const POOL_IDLE: Duration = Duration::from_secs(60);
 /// Idle connections kept.
 const POOL: usize = 256;
+/// The certificates of Amazon Trust Services: Amazon Root CA 1 to 4, and the older one of Starfield.
+const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 
 /// The SDK's configuration with this project's settings; a caller may add an endpoint or credentials.
 #[must_use]
 pub fn settings() -> ConfigLoader {
-    let retry = RetryConfig::standard()
-        .with_max_attempts(ATTEMPTS)
-        .with_initial_backoff(BACKOFF)
-        .with_max_backoff(BACKOFF_MOST);
-    let timeout = TimeoutConfig::builder()
-        .connect_timeout(CONNECT)
-        .operation_attempt_timeout(ATTEMPT)
-        .operation_timeout(OPERATION)
-        .build();
     aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http_client())
-        .retry_config(retry)
-        .timeout_config(timeout)
+        .http_client(http_client(Roots::System))
+        .retry_config(retries())
+        .timeout_config(timeouts())
 }
 
-fn http_client() -> SharedHttpClient {
+/// How often and how soon a call is tried again.
+#[must_use]
+pub fn retries() -> RetryConfig {
+    let retry = RetryConfig::standard().with_max_attempts(ATTEMPTS);
+    retry.with_initial_backoff(BACKOFF).with_max_backoff(BACKOFF_MOST)
+}
+
+/// How long a call may take.
+#[must_use]
+pub fn timeouts() -> TimeoutConfig {
+    let timeout = TimeoutConfig::builder().connect_timeout(CONNECT);
+    timeout.operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build()
+}
+
+/// Whose certificates are trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Roots {
+    /// Those of whom the system trusts.
+    System,
+    /// Those of Amazon Trust Services, which sign the endpoints of AWS.
+    Amazon,
+}
+
+/// What makes the connections of every service.
+#[must_use]
+pub fn http_client(roots: Roots) -> SharedHttpClient {
+    let trusted = match roots {
+        Roots::System => TrustStore::default(),
+        Roots::Amazon => TrustStore::empty().with_pem_certificate(AMAZON_ROOTS),
+    };
+    // What can be wrong with a context are names that it does not have.
+    let context = TlsContext::builder().with_trust_store(trusted).build().unwrap_or_default();
     aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .tls_context(context)
         .pool_idle_timeout(POOL_IDLE)
         .pool_max_idle_per_host(POOL)
         .build_https()
