@@ -12,6 +12,8 @@ const FILTER: &str = "warn,dynoxide=error";
 
 /// The options of logging.
 #[derive(Clone, Copy, Debug, clap::Args)]
+// Its default name is also that of the options that it is among.
+#[group(id = "logging")]
 pub struct Options {
     /// How log lines on the standard error look; RUST_LOG says which there are.
     #[arg(long, value_enum, value_name = "FORMAT", env = "LEASEBOX_LOG_FORMAT", default_value_t = Format::Text)]

@@ -55,11 +55,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments, identity: Identity) -> Result<(), Box<dyn std::error::Error>> {
-    let stop = async {
-        if let Err(error) = shutdown::signal().await {
-            tracing::error!(%error, "the signal to stop cannot be awaited");
-        }
-    };
+    let stop = shutdown::asked();
     let server = async |endpoint: &str| connect(endpoint, identity).await;
     let any = async |endpoint: Option<&str>| config_of(endpoint, identity).await;
     match arguments.mode {

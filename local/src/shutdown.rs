@@ -28,6 +28,13 @@ impl Pause {
     }
 }
 
+/// Returns when the process is asked to end, or when that cannot be awaited.
+pub async fn asked() {
+    if let Err(error) = signal().await {
+        tracing::error!(%error, "the signal to stop cannot be awaited");
+    }
+}
+
 /// A trigger and what it triggers.
 pub fn channel() -> (Trigger, Shutdown) {
     let (sender, receiver) = watch::channel(false);

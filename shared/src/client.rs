@@ -103,6 +103,9 @@ pub enum AskError {
     /// The id or the command is malformed. Nothing is stored.
     #[error(transparent)]
     Malformed(#[from] Malformed),
+    /// It was processed, and its reply is no longer at hand: to keep one, ask with a key.
+    #[error("event {0} is processed, and its reply is no longer at hand")]
+    Forgotten(EventId),
     /// It has no receipt.
     #[error(transparent)]
     Submit(#[from] SubmitError),
@@ -169,7 +172,8 @@ impl<H: Host> Client<H> {
             Standing::Settled(Settled { outcome: Outcome::Dead(cause), .. }) | Standing::Dead { cause } => {
                 Err(AskError::Dead(cause))
             }
-            Standing::Queued { .. } | Standing::Forgotten | Standing::Never => Err(AskError::Pending(event)),
+            Standing::Forgotten => Err(AskError::Forgotten(event)),
+            Standing::Queued { .. } | Standing::Never => Err(AskError::Pending(event)),
         }
     }
 

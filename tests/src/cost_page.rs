@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::meter::{DEPOSIT, EVENT, FIVE, KEYED, LOOK, MESSAGE, ONE_OF_MANY, READ, TRANSFER, Units};
+use crate::meter::{DEPOSIT, DIRECT, EVENT, FIVE, KEYED, LOOK, MESSAGE, ONE_OF_MANY, READ, TRANSFER, Units};
 
 const PAGE: &str = include_str!("../../docs/cost.md");
 const TOTAL: &str = "dollars per million";
@@ -111,6 +111,7 @@ fn what_is_multiplied_is_what_the_tests_hold() {
         assert_eq!(units(table, "a chat message"), with_looks(MESSAGE, 2.0));
     }
     assert_eq!(units(&quiet, "an increment with an Idempotency-Key"), with_looks(KEYED, 1.0));
+    assert_eq!(units(&quiet, "an increment on the direct path"), (DIRECT.write, DIRECT.read));
     assert_eq!(units(&quiet, "a read of a counter"), (READ.write, READ.read));
     let (write, read) = with_looks(FIVE, 1.0);
     assert_eq!(units(&busy, "one of five increments that share a commit"), (write / 5.0, read / 5.0));

@@ -9,7 +9,7 @@ use shared::limits::{Direct, Settings};
 
 use crate::faults::Fault;
 use crate::ledger::{ledger, registry, write};
-use crate::meter::Total;
+use crate::meter::{DIRECT, Total};
 use crate::world::{World, entity};
 
 fn settings() -> Settings {
@@ -35,7 +35,7 @@ async fn an_idle_event_costs_one_write_unit_and_half_a_read_unit() {
         assert_eq!((total.writes, total.refused, total.reads), (1, 0, 1), "event {expected}");
         if expected > 1 {
             // The first one writes the directory too.
-            assert_eq!((total.write, total.read), (1.0, 0.5), "event {expected}");
+            assert_eq!((total.write, total.read), (DIRECT.write, DIRECT.read), "event {expected}");
         }
     }
     assert_eq!(world.idle(&entity("counter", "alice")).await.head, 39);

@@ -1,11 +1,18 @@
 //! What this thread logs, as the functions write it: JSON, through the very subscriber that they have.
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use serde_json::Value;
 use shared::log::subscriber::{Format, subscriber};
+use tracing::Dispatch;
 use tracing::subscriber::{DefaultGuard, set_default};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+
+/// Beside a single subscriber, what is logged for the first time on a thread that has none counts as never wanted, by anybody.
+static ANOTHER: LazyLock<Dispatch> =
+    LazyLock::new(|| Dispatch::new(tracing_subscriber::registry().with(filter_fn(|_| false))));
 
 /// Lines that are written while this lives.
 pub struct Lines {
@@ -30,6 +37,7 @@ impl io::Write for Written {
 impl Lines {
     /// Listens from now on, with a filter as `RUST_LOG` has it.
     pub fn of(filter: &str) -> Self {
+        LazyLock::force(&ANOTHER);
         let written = Written::default();
         let writer = written.clone();
         let listening = set_default(subscriber(Format::Json, filter, move || writer.clone()));

@@ -65,3 +65,19 @@ pub fn on_lambda(variable: impl Fn(&str) -> Option<String>) -> Result<(), SetGlo
     let filter = if filter.eq_ignore_ascii_case("fatal") { "error" } else { &filter };
     set_global_default(subscriber(Format::Json, filter, std::io::stdout))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_is_what_it_says() {
+        let level = |filter: &str, target: &str, level: Level| targets(filter).would_enable(target, &level);
+        assert!(level("info", "shared::log", Level::INFO) && !level("info", "shared::log", Level::DEBUG));
+        assert!(level("debug", "shared::log", Level::DEBUG) && !level("", "shared::log", Level::WARN));
+        let mixed = "warn, shared=debug,dynoxide=error,=nonsense=";
+        assert!(level(mixed, "shared::log", Level::DEBUG) && level(mixed, "other", Level::WARN));
+        assert!(!level(mixed, "other", Level::INFO) && !level(mixed, "dynoxide", Level::WARN));
+        assert!(level(mixed, "dynoxide", Level::ERROR));
+    }
+}

@@ -78,8 +78,8 @@ impl Ours {
                     self.refused.fetch_add(1, Ordering::Relaxed);
                 }
                 // Another process ran it and its reply is no longer at hand: it is done, as it is for the others, which
-                // keep no replies. One that is still queued would have been waited for until the patience is over.
-                Err(AskError::Pending(_)) if client.host().now() < until => return Ok(()),
+                // keep no replies.
+                Err(AskError::Forgotten(_)) => return Ok(()),
                 asked => return asked.map_err(failed),
             }
         }
