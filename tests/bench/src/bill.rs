@@ -141,7 +141,10 @@ impl<S: Store> Store for Billed<S> {
     async fn transact(&self, transaction: Transaction) -> Result<Written, StoreError> {
         let update = &transaction.update.update;
         // A transaction returns no item, but its expression says as much.
-        let leaves_work = !update.contains("#pending") && !update.contains(table::RENEW);
+        let leaves_work = match update.strip_prefix(table::DIRECT) {
+            Some(parts) => parts.contains(table::DIRECT_LEASE),
+            None => !update.contains("#pending") && !update.contains(table::RENEW),
+        };
         let key = transaction.update.key.clone();
         let written = self.inner.transact(transaction).await;
         self.count(&written, 2.0);
