@@ -191,8 +191,9 @@ impl Driver {
         for number in 0..arrivals {
             let meant = Duration::from_secs_f64(number as f64 / rate);
             // The timer's grain is a millisecond: events that fall into the same one are posted together.
-            if meant > began.elapsed() {
-                tokio::time::sleep(meant - began.elapsed()).await;
+            let early = meant.saturating_sub(began.elapsed());
+            if !early.is_zero() {
+                tokio::time::sleep(early).await;
             }
             let driver = self.clone();
             tasks.spawn(async move {
