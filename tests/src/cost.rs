@@ -21,7 +21,7 @@ async fn world() -> World {
 }
 
 /// What something costs.
-async fn cost<T>(world: &World, of: impl Future<Output = T>) -> (T, Total) {
+pub async fn cost<T>(world: &World, of: impl Future<Output = T>) -> (T, Total) {
     world.host.store().take();
     let done = of.await;
     (done, world.host.store().take())

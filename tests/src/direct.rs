@@ -7,9 +7,10 @@ use shared::actors;
 use shared::host::Host;
 use shared::limits::{Direct, Settings};
 
+use crate::cost::cost;
 use crate::faults::Fault;
 use crate::ledger::{ledger, registry, write};
-use crate::meter::{DIRECT, Total};
+use crate::meter::DIRECT;
 use crate::world::{World, entity};
 
 fn settings() -> Settings {
@@ -18,12 +19,6 @@ fn settings() -> Settings {
 
 async fn world() -> World {
     World::with(actors::registry(), settings()).await
-}
-
-async fn cost<T>(world: &World, of: impl Future<Output = T>) -> (T, Total) {
-    world.host.store().take();
-    let done = of.await;
-    (done, world.host.store().take())
 }
 
 #[tokio::test]
