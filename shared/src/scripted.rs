@@ -3,8 +3,9 @@
 pub(crate) mod heard;
 
 use std::collections::{HashMap, VecDeque};
-use std::future::{Future, pending};
+use std::future::{Future, pending, poll_fn};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::Poll;
 use std::time::Duration;
 
 use serde_dynamo::{AttributeValue, Item};
@@ -235,8 +236,17 @@ impl Host for Scripted {
         self.script().random
     }
 
-    /// Takes no time but the clock's, and moves that once it is waited for.
+    /// Takes no time but the clock's, which moves at its end; whatever else is ready goes first.
     async fn sleep(&self, duration: Duration) {
+        let mut others = false;
+        poll_fn(|context| {
+            if std::mem::replace(&mut others, true) {
+                return Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
         let ms = u64::try_from(duration.as_millis()).unwrap();
         let mut script = self.script();
         script.now += ms;

@@ -2,10 +2,13 @@
 //!
 //! It is an accelerator and no state: whoever waits also polls, and on Lambda there is one request in a process.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures::FutureExt;
 use futures::channel::oneshot;
+use futures::future::Shared;
 
 use crate::envelope::{EnvelopeId, Owner};
 use crate::outcome::Settled;
@@ -19,7 +22,7 @@ pub struct Waiting {
 #[derive(Debug, Default)]
 struct Inner {
     waiters: HashMap<EnvelopeId, oneshot::Sender<Settled>>,
-    held: HashSet<Owner>,
+    held: HashMap<Owner, Ended>,
 }
 
 /// A request's interest in one envelope; dropping it ends the interest.
@@ -31,11 +34,16 @@ pub struct Waiter {
     pub settled: oneshot::Receiver<Settled>,
 }
 
+/// Fails when a visit ends: nobody ever sends.
+type Ended = Shared<oneshot::Receiver<()>>;
+
 /// A lease that this process holds, for as long as the visit lasts.
 #[derive(Debug)]
 pub struct Holding {
     waiting: Waiting,
     owner: Owner,
+    /// Dropped with this, and not before the lease counts as let go.
+    _end: oneshot::Sender<()>,
 }
 
 impl Waiting {
@@ -63,14 +71,17 @@ impl Waiting {
     /// Notes that this process holds a lease.
     #[must_use]
     pub fn hold(&self, owner: Owner) -> Holding {
-        self.lock().held.insert(owner);
-        Holding { waiting: self.clone(), owner }
+        let (end, ended) = oneshot::channel();
+        self.lock().held.insert(owner, ended.shared());
+        Holding { waiting: self.clone(), owner, _end: end }
     }
 
-    /// Whether a visit of this process holds that lease, so that a waiter will be told and need hardly poll.
+    /// The end of the visit of this process that holds that lease, if one does: until then it tells, so that a waiter need
+    /// hardly poll; what it has not told by then, it never will.
     #[must_use]
-    pub fn holds(&self, owner: &Owner) -> bool {
-        self.lock().held.contains(owner)
+    pub fn end_of(&self, owner: &Owner) -> Option<impl Future<Output = ()> + Unpin + use<>> {
+        let ended = self.lock().held.get(owner).cloned()?;
+        Some(ended.map(drop))
     }
 }
 
@@ -83,5 +94,22 @@ impl Drop for Waiter {
 impl Drop for Holding {
     fn drop(&mut self) {
         self.waiting.lock().held.remove(&self.owner);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_visit_is_told_to_all_who_wait_for_it() {
+        let (waiting, owner) = (Waiting::default(), Owner([7; 12]));
+        assert!(waiting.end_of(&owner).is_none(), "nobody holds it");
+        let holding = waiting.hold(owner);
+        let (mut one, mut other) = (waiting.end_of(&owner).unwrap(), waiting.end_of(&owner).unwrap());
+        assert_eq!(((&mut one).now_or_never(), (&mut other).now_or_never()), (None, None));
+        drop(holding);
+        assert_eq!((one.now_or_never(), other.now_or_never()), (Some(()), Some(())));
+        assert!(waiting.end_of(&owner).is_none(), "it is let go");
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::{Either, select};
+use futures::FutureExt;
+use futures::future::{Either, pending, select};
 
 use crate::client::Receipted;
 use crate::envelope::{Draft, EntityId, EventId, Keyed, Millis};
@@ -15,6 +16,9 @@ use crate::sharing::Carried;
 use crate::store::{Consistency, backoff};
 use crate::table;
 use crate::waiting::Waiter;
+
+/// How long to wait before polling while a visit of this process will tell.
+const TOLD: Duration = Duration::from_secs(1);
 
 /// Waits for the results of one post.
 pub(super) struct Wait {
@@ -55,11 +59,10 @@ impl Wait {
             if self.entries.iter().all(|entry| entry.standing.is_some()) || now >= until || self.blocked() {
                 return;
             }
-            let pause = self.pause(host, attempt).min(Duration::from_millis(until.since(now)));
-            attempt += 1;
-            if self.told_within(host, pause).await {
+            if self.told_within(host, Duration::from_millis(until.since(now)), attempt).await {
                 continue;
             }
+            attempt += 1;
             self.poll(host).await;
         }
     }
@@ -78,29 +81,31 @@ impl Wait {
         }
     }
 
-    /// How long to wait before polling: hardly at all when another process holds the lease, long when a visit of this
-    /// one does, which will tell.
-    fn pause<H: Host>(&self, host: &H, attempt: u32) -> Duration {
-        let told = matches!(&self.image.lease, Some(Lease::Held { owner, .. }) if host.waiting().holds(owner));
-        if told { Duration::from_secs(1) } else { backoff(attempt, host.random()) }
-    }
-
-    /// Whether a visit of this process told something before the pause was over.
-    async fn told_within<H: Host>(&mut self, host: &H, pause: Duration) -> bool {
+    /// Whether a visit of this process told something, or ended, before it was time to poll. That time comes soon unless a
+    /// visit of this process holds the lease, which will tell; and when it ends without, the next one may be of this
+    /// process too, so that its end is no reason to poll at once.
+    async fn told_within<H: Host>(&mut self, host: &H, most: Duration, attempt: u32) -> bool {
+        let visit = match &self.image.lease {
+            Some(Lease::Held { owner, .. }) => host.waiting().end_of(owner),
+            Some(Lease::Blocked { .. }) | None => None,
+        };
+        let pause = if visit.is_some() { TOLD } else { backoff(attempt, host.random()) };
+        let ended = visit.map_or_else(|| pending().right_future(), FutureExt::left_future);
+        let over = select(ended, Box::pin(host.sleep(pause.min(most))));
         let Some(open) = self.entries.iter_mut().find(|entry| entry.standing.is_none()) else {
             return true;
         };
-        let sleep = Box::pin(host.sleep(pause));
-        match select(&mut open.waiter.settled, sleep).await {
+        match select(&mut open.waiter.settled, over).await {
             Either::Left((Ok(settled), _)) => {
                 open.standing = Some(Standing::Settled(settled));
                 true
             }
-            Either::Left((Err(_), sleep)) => {
-                sleep.await;
+            // Told to another wait for the same event: that is none of this one's.
+            Either::Left((Err(_), over)) => {
+                over.await;
                 false
             }
-            Either::Right(_) => false,
+            Either::Right((over, _)) => matches!(over, Either::Left(_)),
         }
     }
 
@@ -144,3 +149,6 @@ impl Entry {
         Receipted { event: self.event, standing }
     }
 }
+
+#[cfg(test)]
+mod tests;
