@@ -75,15 +75,16 @@ impl BatchResponse {
     }
 }
 
-/// Delivers once, waiting for as long as nobody is there. A panic is a rejected batch.
+/// Delivers once, waiting for as long as nobody is there; `event` makes what each attempt hands over. A panic is a
+/// rejected batch.
 /// `None` means that the shutdown came first and the event is not delivered.
 pub(crate) async fn deliver_patiently<C: Consumer>(
     consumer: &C,
-    event: &Value,
+    event: impl Fn() -> Value,
     shutdown: &Shutdown,
 ) -> Option<BatchResponse> {
     loop {
-        let delivery = AssertUnwindSafe(consumer.deliver(event.clone())).catch_unwind();
+        let delivery = AssertUnwindSafe(consumer.deliver(event())).catch_unwind();
         match delivery.await {
             Ok(Ok(response)) => return Some(response),
             Ok(Err(DeliveryError::Failed(cause))) => return Some(BatchResponse::Rejected(cause)),

@@ -144,7 +144,7 @@ impl<C: Consumer> Delivery<C> {
         let records: Vec<_> = batch.iter().map(event::to_json).collect();
         let cause = Cause::lowest(batch.iter().map(|message| message.hold.cause()));
         let event = json!({"Records": records});
-        let attempt = deliver_patiently(&*self.consumer, &event, &self.shutdown);
+        let attempt = deliver_patiently(&*self.consumer, || event.clone(), &self.shutdown);
         let Some(response) = cause.scope(attempt).await else {
             return batch.into_iter().for_each(|message| self.put_back(Duration::ZERO, message));
         };

@@ -39,7 +39,16 @@ pub enum Consistency {
     Eventual,
 }
 
-/// One conditional update of one item. It returns the whole item, after it or, when refused, before it.
+/// What an update that is applied answers with; one that is refused answers with the item as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Returns {
+    /// The whole item after it.
+    Item,
+    /// Nothing: whoever writes it knows the item after it, and spares the database and itself its text.
+    Nothing,
+}
+
+/// One conditional update of one item.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Update {
     /// Which item.
@@ -50,6 +59,8 @@ pub struct Update {
     pub condition: Cow<'static, str>,
     /// The values of both.
     pub values: Values,
+    /// What it answers with, outside of a transaction, which never answers with an item.
+    pub returns: Returns,
 }
 
 /// One item to be written whole, within a transaction.

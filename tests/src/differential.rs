@@ -10,7 +10,7 @@ use rand::{Rng, SeedableRng};
 use serde_dynamo::{AttributeValue, Item};
 use shared::host::Host;
 use shared::store::{
-    Consistency, Key, Order, Page, Put, Query, Store, StoreError, Transaction, Update, Values, Written,
+    Consistency, Key, Order, Page, Put, Query, Returns, Store, StoreError, Transaction, Update, Values, Written,
 };
 use shared::table;
 use simulation::table::{Rejected, Table};
@@ -210,7 +210,7 @@ impl Draw {
         if self.often(2) && values.len() < NAMES.len() {
             values.push((NAMES[values.len()], AttributeValue::N("1".to_owned())));
         }
-        Update { key: self.key(), update: update.into(), condition: condition.into(), values }
+        Update { key: self.key(), update: update.into(), condition: condition.into(), values, returns: Returns::Item }
     }
 
     fn transaction(&mut self) -> Transaction {

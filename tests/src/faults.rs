@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_dynamo::{AttributeValue, Item};
 use shared::envelope::EntityId;
 use shared::store::{
-    Consistency, Consumed, Delete, Key, Order, Page, Query, Store, StoreError, Transaction, Update, Written,
+    Consistency, Consumed, Delete, Key, Order, Page, Query, Returns, Store, StoreError, Transaction, Update, Written,
 };
 use shared::table;
 use tokio::sync::Notify;
@@ -315,9 +315,11 @@ impl<S: Store> Faulty<S> {
 
     async fn updated(&self, update: Update) -> Result<Written, StoreError> {
         let key = update.key.clone();
+        // An answer without the item does not say whether it is pending; the write does.
+        let pends = update.returns == Returns::Nothing && update.values.iter().any(|(name, _)| *name == ":p");
         let written = self.inner.update(update).await?;
         if let Written::Applied { item, .. } = &written
-            && matches!(item.get("pending"), Some(AttributeValue::S(_)))
+            && (pends || matches!(item.get("pending"), Some(AttributeValue::S(_))))
         {
             self.records.add(&key.pk);
         }

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use shared::client::Mode;
-use shared::store::{Store, Update};
+use shared::store::{Returns, Store, Update};
 use shared::table;
 use tracing::Instrument;
 
@@ -82,8 +82,13 @@ const SECRET: &str = "hunter2hunter2";
 async fn damage(world: &World, id: &str) {
     let values = vec![(":state", serde_dynamo::AttributeValue::S(SECRET.to_owned()))];
     let key = table::mailbox_key(&ledger(id));
-    let update =
-        Update { key, update: "SET #state = :state".into(), condition: "attribute_exists(#pk)".into(), values };
+    let update = Update {
+        key,
+        update: "SET #state = :state".into(),
+        condition: "attribute_exists(#pk)".into(),
+        values,
+        returns: Returns::Item,
+    };
     world.host.store().update(update).await.unwrap();
 }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 use shared::client::Mode;
 use shared::host::Host;
 use shared::limits::Settings;
-use shared::store::{Put, Store, StoreError, Transaction, Update, Written};
+use shared::store::{Put, Returns, Store, StoreError, Transaction, Update, Written};
 use shared::table;
 
 use crate::connector::Fate::{self, Conflict, Dropped, Failed, Fine, ReplyLate, RequestLate, Reset, Throttled};
@@ -28,6 +28,7 @@ fn once(id: &str) -> Update {
         update: "SET #kind = :kind".into(),
         condition: "attribute_not_exists(#kind)".into(),
         values: vec![(":kind", serde_dynamo::AttributeValue::S("ledger".to_owned()))],
+        returns: Returns::Item,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aws_sdk_dynamodbstreams::types::Record;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use super::event;
 use super::reader::sequence;
@@ -38,15 +38,17 @@ pub enum Delivered {
     Interrupted,
 }
 
-/// A record on its way, in the shape of an event's `Records`.
-struct Pending {
+/// A record on its way.
+struct Pending<'a> {
     sequence: Sequence,
-    json: Value,
+    record: &'a Record,
 }
 
 /// What remains of a batch, and how it went so far.
 struct Remainder<'a> {
-    records: &'a [Pending],
+    records: &'a [Pending<'a>],
+    /// The stream that they are of.
+    stream: &'a str,
     /// How many of them go into the next attempt.
     size: usize,
     /// Failures of the first record in a row.
@@ -56,27 +58,23 @@ struct Remainder<'a> {
 impl<C: Consumer> Delivery<C> {
     /// Delivers what the filter lets through of these records, which were read in this order.
     pub async fn deliver(&self, stream: &str, shard: &str, records: &[Record]) -> Delivered {
-        let wanted: Vec<Pending> = records
+        let wanted: Vec<Pending<'_>> = records
             .iter()
             .filter(|record| event::is_wanted(record))
-            .filter_map(|record| {
-                let json = event::to_json(record, stream);
-                sequence(record).map(|sequence| Pending { sequence, json })
-            })
+            .filter_map(|record| sequence(record).map(|sequence| Pending { sequence, record }))
             .collect();
-        let delivered = self.deliver_wanted(shard, &wanted).await;
+        let rest = Remainder { records: &wanted, stream, size: wanted.len(), failures: 0 };
+        let delivered = self.deliver_wanted(shard, rest).await;
         if let (Delivered::All, Some(last)) = (delivered, records.iter().rev().find_map(sequence)) {
             self.progress.accept(shard, last);
         }
         delivered
     }
 
-    async fn deliver_wanted(&self, shard: &str, wanted: &[Pending]) -> Delivered {
-        let mut rest = Remainder { records: wanted, size: wanted.len(), failures: 0 };
+    async fn deliver_wanted(&self, shard: &str, mut rest: Remainder<'_>) -> Delivered {
         while !rest.records.is_empty() {
             let batch = &rest.records[..rest.size];
-            let event = json!({"Records": batch.iter().map(|record| &record.json).collect::<Vec<_>>()});
-            let attempt = deliver_patiently(&*self.consumer, &event, &self.shutdown);
+            let attempt = deliver_patiently(&*self.consumer, || to_event(batch, rest.stream), &self.shutdown);
             let Some(response) = self.progress.cause(shard).scope(attempt).await else {
                 return Delivered::Interrupted;
             };
@@ -128,7 +126,7 @@ impl<C: Consumer> Delivery<C> {
         let Some(record) = rest.records.first() else {
             return;
         };
-        match self.dead_letters.keep(&record.json, rest.failures, cause) {
+        match self.dead_letters.keep(&event::to_json(record.record, rest.stream), rest.failures, cause) {
             Ok(()) => self.advance(shard, rest, 1),
             Err(error) => {
                 tracing::error!(%error, "the dead-letter file cannot be written; the record is retried")
@@ -137,9 +135,15 @@ impl<C: Consumer> Delivery<C> {
     }
 }
 
+/// A batch as one event. It is made again for each attempt: most have one, and a copy costs more than a record does.
+fn to_event(batch: &[Pending<'_>], stream: &str) -> Value {
+    let records = batch.iter().map(|pending| event::to_json(pending.record, stream)).collect();
+    Value::Object(Map::from_iter([("Records".to_owned(), Value::Array(records))]))
+}
+
 /// The index of the record to retry from; `None` when all are accepted. An identifier that is not in
 /// the batch fails all of it.
-fn lowest_failure(batch: &[Pending], response: &BatchResponse) -> Option<usize> {
+fn lowest_failure(batch: &[Pending<'_>], response: &BatchResponse) -> Option<usize> {
     let position = |identifier: &String| {
         let mut records = batch.iter();
         records.position(|record| record.sequence.as_str() == identifier).unwrap_or(0)

@@ -75,9 +75,7 @@ impl Wait {
     /// Takes what visits of this process have told.
     fn told(&mut self) {
         for entry in self.entries.iter_mut().filter(|entry| entry.standing.is_none()) {
-            if let Ok(Some(settled)) = entry.waiter.settled.try_recv() {
-                entry.standing = Some(Standing::Settled(settled));
-            }
+            entry.standing = entry.told();
         }
     }
 
@@ -120,16 +118,23 @@ impl Wait {
         }
         self.image = Arc::new(image);
         for entry in self.entries.iter_mut().filter(|entry| entry.standing.is_none()) {
-            entry.standing = match view::standing(&self.image, entry.event) {
+            let read = match view::standing(&self.image, entry.event) {
                 Some(Standing::Queued { .. } | Standing::Never) => None,
                 Some(standing) => Some(standing),
                 None => entry.past(host, &entity).await,
             };
+            // What was told while it was read is more: a reply that the item may have forgotten since.
+            entry.standing = entry.told().or(read);
         }
     }
 }
 
 impl Entry {
+    /// What a visit of this process has told.
+    fn told(&mut self) -> Option<Standing> {
+        self.waiter.settled.try_recv().ok().flatten().map(Standing::Settled)
+    }
+
     /// The outcome of an event that left the queue and is no longer recent: its receipt, or its dead letter.
     async fn past<H: Host>(&self, host: &H, entity: &EntityId) -> Option<Standing> {
         if let Some(keyed) = &self.keyed {

@@ -11,7 +11,7 @@ use crate::mailbox::post::{Posting, Room, Tries};
 use crate::outbox::Outgoing;
 use crate::outcome::Outcome;
 use crate::scripted::{BEGINNING, Reply, Scripted, assert_complete, run, value_of};
-use crate::store::{Consumed, Page, StoreError, Update, Written};
+use crate::store::{Consumed, Page, Returns, StoreError, Update, Written};
 use crate::table;
 
 const DEADLINE: Millis = Millis(BEGINNING.0 + 10_000);
@@ -84,7 +84,7 @@ fn an_event_for_an_idle_entity_is_one_late_read_and_one_write() {
     assert_eq!((stored.events.as_slice(), stored.waiters.len()), ([event].as_slice(), 1));
 
     let update = only_write(&host);
-    assert_eq!(update.condition, table::DIRECT_IF);
+    assert_eq!((update.condition.as_ref(), update.returns), (table::DIRECT_IF, Returns::Nothing));
     assert_eq!(update.update, [table::DIRECT, table::COMMIT_STATE].concat());
     assert_eq!(update.key, table::mailbox_key(&counter().entity));
     let value = |name| value_of(&update, name).unwrap();

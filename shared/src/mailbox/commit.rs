@@ -9,7 +9,7 @@ use crate::envelope::{EnvelopeId, Millis, Owner};
 use crate::host::Host;
 use crate::mailbox::image::{Lease, Mailbox, Recent, envelope_bytes, write_lease};
 use crate::mailbox::{StepError, persist};
-use crate::store::{Store, Transaction, Update, Values, Written};
+use crate::store::{Returns, Store, Transaction, Update, Values, Written};
 use crate::table;
 
 /// What becomes of the lease when a batch is committed.
@@ -70,8 +70,11 @@ pub async fn commit<H: Host>(host: &H, commit: Commit<'_>, deadline: Millis) -> 
     let read =
         |item| Mailbox::read(entity, item).map_err(|damage| StepError::Damaged { entity: entity.clone(), damage });
     match written {
-        // A transaction brings no image. What is known suffices: newcomers show themselves at the next write.
-        Written::Applied { .. } if !commit.batch.puts.is_empty() => Ok(Committed::Applied(Box::new(after))),
+        // A transaction brings no image. What is known suffices: newcomers show themselves at the next write, and there are
+        // none after a release.
+        Written::Applied { .. } if !commit.batch.puts.is_empty() || commit.returns() == Returns::Nothing => {
+            Ok(Committed::Applied(Box::new(after)))
+        }
         Written::Applied { item, .. } => Ok(Committed::Applied(Box::new(read(item)?))),
         Written::Refused { old: Some(old), .. } => Ok(commit.refused(read(old)?)),
         Written::Refused { old: None, .. } => Ok(Committed::Lost(Box::new(commit.image.clone()))),
@@ -90,6 +93,11 @@ impl Commit<'_> {
             return Committed::Applied(Box::new(old));
         }
         Committed::Lost(Box::new(old))
+    }
+
+    /// A release is applied only where nobody has posted: everything about the item is known.
+    fn returns(&self) -> Returns {
+        if self.ending == Ending::Release { Returns::Nothing } else { Returns::Item }
     }
 
     fn next_head(&self) -> u64 {
@@ -163,7 +171,13 @@ impl Commit<'_> {
             }
             Ending::Keep | Ending::HandOver => table::COMMIT_IF.into(),
         };
-        Update { key: table::mailbox_key(&self.image.entity), update: update.into(), condition, values }
+        Update {
+            key: table::mailbox_key(&self.image.entity),
+            update: update.into(),
+            condition,
+            values,
+            returns: self.returns(),
+        }
     }
 
     /// Whether holders have died here and the envelope that they died of may still be waiting.
@@ -263,7 +277,8 @@ pub async fn note<H: Host>(
         }
     };
     let key = table::mailbox_key(&image.entity);
-    let update = Update { key, update: expression.into(), condition: table::COMMIT_IF.into(), values };
+    let condition = table::COMMIT_IF.into();
+    let update = Update { key, update: expression.into(), condition, values, returns: Returns::Item };
     let (written, _) = persist(host, deadline, || host.store().update(update.clone())).await?;
     let read = |item| {
         let damaged = |damage| StepError::Damaged { entity: image.entity.clone(), damage };

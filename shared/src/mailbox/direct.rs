@@ -11,7 +11,7 @@ use crate::host::Host;
 use crate::mailbox::commit::{Commit, Ending, list, made};
 use crate::mailbox::image::{Lease, Mailbox, write_lease};
 use crate::mailbox::within;
-use crate::store::{Store, StoreError, Transaction, Update, Written};
+use crate::store::{Returns, Store, StoreError, Transaction, Update, Written};
 use crate::table;
 
 /// What is written, to which item, by whom.
@@ -85,6 +85,12 @@ impl Direct<'_> {
             values.push((":version", table::number(self.image.version)));
             table::DIRECT_IF
         };
-        Update { key: table::mailbox_key(&after.entity), update: set.into(), condition: condition.into(), values }
+        Update {
+            key: table::mailbox_key(&after.entity),
+            update: set.into(),
+            condition: condition.into(),
+            values,
+            returns: Returns::Nothing,
+        }
     }
 }

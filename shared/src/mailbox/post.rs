@@ -9,7 +9,7 @@ use crate::host::Host;
 use crate::limits;
 use crate::mailbox::image::{Damaged, Lease, Mailbox, envelope_bytes, write_lease};
 use crate::mailbox::{StepError, persist};
-use crate::store::{Store, StoreError, Update, Written};
+use crate::store::{Returns, Store, StoreError, Update, Written};
 use crate::table;
 use crate::waiting::Waiter;
 
@@ -217,6 +217,7 @@ pub(crate) fn update<H: Host>(host: &H, posting: &Posting<'_>, envelopes: &[Enve
         update: expression.into(),
         condition: table::POST_IF.into(),
         values,
+        returns: Returns::Item,
     })
 }
 

@@ -8,7 +8,7 @@ use crate::mailbox::commit::{Committed, Ending};
 use crate::mailbox::image::Mailbox;
 use crate::mailbox::{StepError, persist};
 use crate::outbox::Outgoing;
-use crate::store::{Put, Store, Transaction, Update, Values, Written};
+use crate::store::{Put, Returns, Store, Transaction, Update, Values, Written};
 use crate::table;
 
 /// What is left of an outbox after a delivery, and what becomes of the lease.
@@ -124,7 +124,7 @@ impl Settle<'_> {
         }
         let key = table::mailbox_key(&self.image.entity);
         let update = format!("{set} REMOVE {}", removed.join(", "));
-        Update { key, update: update.into(), condition: condition.into(), values }
+        Update { key, update: update.into(), condition: condition.into(), values, returns: Returns::Item }
     }
 }
 

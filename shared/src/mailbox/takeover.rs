@@ -7,7 +7,7 @@ use crate::host::Host;
 use crate::mailbox::image::{Lease, Mailbox, write_lease};
 use crate::mailbox::{StepError, persist};
 use crate::metrics;
-use crate::store::{Store, Update, Values, Written};
+use crate::store::{Returns, Store, Update, Values, Written};
 use crate::table;
 
 /// How a lease is taken.
@@ -85,7 +85,13 @@ fn update<H: Host>(host: &H, entity: &EntityId, owner: Owner, takeover: Takeover
             (if strike { table::REPLACE_STRIKE } else { table::REPLACE }, table::REPLACE_IF)
         }
     };
-    Update { key: table::mailbox_key(entity), update: expression.into(), condition: condition.into(), values }
+    Update {
+        key: table::mailbox_key(entity),
+        update: expression.into(),
+        condition: condition.into(),
+        values,
+        returns: Returns::Item,
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::{MOMENT, persist, within};
 use crate::envelope::Millis;
 use crate::host::Host;
 use crate::scripted::{BEGINNING, Reply, Scripted, run};
-use crate::store::{Consistency, Consumed, Key, Store, StoreError, Update, Written};
+use crate::store::{Consistency, Consumed, Key, Returns, Store, StoreError, Update, Written};
 
 fn applied() -> Reply {
     let item = HashMap::<String, AttributeValue>::new().into();
@@ -21,8 +21,13 @@ fn error(of: fn(String) -> StoreError) -> Reply {
 
 /// Persists a write through these answers, and says whether it is certain that no try before the last was applied.
 fn persisted(host: &Scripted, ms: u64) -> Result<bool, StoreError> {
-    let update =
-        Update { key: Key::new("counter/a", "mailbox"), update: "".into(), condition: "".into(), values: Vec::new() };
+    let update = Update {
+        key: Key::new("counter/a", "mailbox"),
+        update: "".into(),
+        condition: "".into(),
+        values: Vec::new(),
+        returns: Returns::Item,
+    };
     let write = || host.store().update(update.clone());
     run(persist(host, BEGINNING.plus(ms), write)).map(|(_, clean)| clean)
 }

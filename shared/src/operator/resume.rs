@@ -13,7 +13,7 @@ use crate::operator::OperatorError;
 use crate::operator::dead_letters::{self, LetterId};
 use crate::receipt;
 use crate::records::NONE;
-use crate::store::{Consistency, Store, Transaction, Update, Written};
+use crate::store::{Consistency, Returns, Store, Transaction, Update, Written};
 use crate::table;
 
 /// What becomes of the envelope that an entity blocked on.
@@ -105,7 +105,7 @@ fn release(image: &Mailbox) -> Update {
         (":head", table::number(image.head)),
     ];
     let key = table::mailbox_key(&image.entity);
-    Update { key, update: table::RESUME.into(), condition: table::COMMIT_IF.into(), values }
+    Update { key, update: table::RESUME.into(), condition: table::COMMIT_IF.into(), values, returns: Returns::Item }
 }
 
 /// The first envelope goes to the dead letters as a holder would put it there, and the entity is free.

@@ -24,7 +24,8 @@ use serde_dynamo::Item;
 use crate::log::quiet;
 use crate::metrics;
 use crate::store::{
-    Consistency, Consumed, Delete, Key, Order, Page, Query, Store, StoreError, Transaction, Update, Values, Written,
+    Consistency, Consumed, Delete, Key, Order, Page, Query, Returns, Store, StoreError, Transaction, Update, Values,
+    Written,
 };
 use crate::table;
 
@@ -81,7 +82,10 @@ impl Store for DynamoDb {
             .set_expression_attribute_values(Some(values(update.values)))
             .update_expression(update.update)
             .condition_expression(update.condition)
-            .return_values(ReturnValue::AllNew)
+            .return_values(match update.returns {
+                Returns::Item => ReturnValue::AllNew,
+                Returns::Nothing => ReturnValue::None,
+            })
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .customize()

@@ -1,6 +1,7 @@
 //! A table to measure on: in a database that is given, or in the embedded one, in a process of its own.
 
 use std::process::Stdio;
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use local::connect::{Identity, connect};
@@ -9,6 +10,7 @@ use local::table;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
+use crate::distance::{DISTANCE, relay};
 use crate::systems::unique;
 
 /// Why there is no table.
@@ -35,6 +37,8 @@ pub enum Source {
     Endpoint(String),
     /// A new embedded one, in memory, in another process of this program.
     Process,
+    /// The same, as far away as DynamoDB is.
+    Distant,
     /// A new embedded one, in memory, in this process: for tests.
     Here,
 }
@@ -46,6 +50,9 @@ impl Source {
         match self {
             Self::Endpoint(_) => "the one given by `--database`",
             Self::Process => "the embedded one, in memory, in a process of its own",
+            Self::Distant => {
+                "the embedded one, in memory, in a process of its own, each of its answers held back for 4 ms"
+            }
             Self::Here => "the embedded one, in memory",
         }
     }
@@ -76,7 +83,8 @@ impl Connection {
     pub async fn open(source: &Source) -> Result<Self, ConnectionError> {
         let (endpoint, keeper) = match source {
             Source::Endpoint(endpoint) => (endpoint.clone(), Keeper::Nobody),
-            Source::Process => process().await?,
+            Source::Process => process(Duration::ZERO).await?,
+            Source::Distant => process(DISTANCE).await?,
             Source::Here => here().await?,
         };
         let given = std::env::var_os("AWS_ACCESS_KEY_ID").is_some() && matches!(source, Source::Endpoint(_));
@@ -93,9 +101,9 @@ async fn here() -> Result<(String, Keeper), ConnectionError> {
     Ok((serving.endpoint(), Keeper::Here { _serving: serving }))
 }
 
-async fn process() -> Result<(String, Keeper), ConnectionError> {
+async fn process(distance: Duration) -> Result<(String, Keeper), ConnectionError> {
     let mut child = Command::new(std::env::current_exe()?)
-        .arg("database")
+        .args(["database", "--distance-ms", &distance.as_millis().to_string()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
@@ -107,15 +115,18 @@ async fn process() -> Result<(String, Keeper), ConnectionError> {
 }
 
 /// Serves an embedded database, as the process that [`Source::Process`] starts, until its standard input ends: with the
-/// process that started it.
+/// process that started it. Its answers are held back for this time.
 ///
 /// # Errors
 /// When it cannot be served.
-pub async fn serve() -> Result<(), ConnectionError> {
-    let (endpoint, keeper) = here().await?;
-    println!("{endpoint}");
+pub async fn serve(distance: Duration) -> Result<(), ConnectionError> {
+    let serving = Database::in_memory()?.serve(([127, 0, 0, 1], 0).into()).await?;
+    match distance {
+        Duration::ZERO => println!("{}", serving.endpoint()),
+        distance => println!("http://{}", relay(serving.address(), distance).await?),
+    }
     let mut input = BufReader::new(tokio::io::stdin()).lines();
     while input.next_line().await?.is_some() {}
-    drop(keeper);
+    drop(serving);
     Ok(())
 }

@@ -10,6 +10,7 @@
 pub mod bill;
 pub mod compare;
 pub mod connection;
+pub mod distance;
 pub mod drive;
 pub mod growth;
 pub mod plan;

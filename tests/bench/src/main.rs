@@ -4,10 +4,16 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use bench::plan::{self, Plan};
 use bench::{connection, seed};
 use clap::{Parser, Subcommand};
+use mimalloc::MiMalloc;
+
+/// As in the development server, whose database is the one that is measured.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Measures what events cost and how long they take, and writes it down.
 #[derive(Debug, Parser)]
@@ -38,7 +44,11 @@ enum Mode {
     Seed,
     /// Serve an embedded database until the standard input ends.
     #[command(hide = true)]
-    Database,
+    Database {
+        /// How long each answer is held back, in milliseconds.
+        #[arg(long, default_value_t = 0)]
+        distance_ms: u64,
+    },
     /// Serve a handler that does nothing.
     #[command(hide = true)]
     Bare,
@@ -58,7 +68,9 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let Arguments { mode, database, quick, only, out, seed } = arguments;
     let only = match mode {
-        Some(Mode::Database) => return Ok(connection::serve().await?),
+        Some(Mode::Database { distance_ms }) => {
+            return Ok(connection::serve(Duration::from_millis(distance_ms)).await?);
+        }
         Some(Mode::Bare) => return Ok(seed::bare().await?),
         Some(Mode::Seed) => Some(plan::SEEDS.to_owned()),
         None => only,

@@ -15,6 +15,8 @@ use crate::workload::WORKLOADS;
 pub const SEEDS: &str = "seeds";
 /// The name of the comparison, all workloads together.
 pub const COMPARISON: &str = "comparison";
+/// The name of the same comparison on a database as far away as DynamoDB.
+pub const DISTANT: &str = "distant";
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -49,12 +51,13 @@ pub enum PlanError {
 #[must_use]
 pub fn names() -> Vec<&'static str> {
     let curves = CURVES.iter().map(|curve| curve.key);
-    [COMPARISON, SEEDS].into_iter().chain(curves).collect()
+    [COMPARISON, DISTANT, SEEDS].into_iter().chain(curves).collect()
 }
 
 impl Plan {
     fn has(&self, name: &str) -> bool {
-        self.only.as_deref().is_none_or(|only| only == name)
+        // A database that is given is as far away as it is.
+        (name != DISTANT || self.database.is_none()) && self.only.as_deref().is_none_or(|only| only == name)
     }
 
     fn extent(&self) -> Extent {
@@ -83,7 +86,7 @@ impl Plan {
 
     fn estimate(&self) -> Duration {
         let mut estimate = Duration::ZERO;
-        if self.has(COMPARISON) {
+        for _ in [COMPARISON, DISTANT].iter().filter(|name| self.has(name)) {
             estimate += compare::estimate(self.extent());
         }
         for curve in CURVES.iter().filter(|curve| self.has(curve.key)) {
@@ -120,11 +123,13 @@ impl Plan {
         let source = self.database.clone().map_or(Source::Process, Source::Endpoint);
         let stamp = |name: &str| machine.stamp(&self.command(name), source.title());
         if self.has(COMPARISON) {
-            let mut compared: Vec<Compared> = Vec::new();
-            for workload in WORKLOADS {
-                compared.push(compare(&run, &source, self.extent(), *workload).await?);
-            }
+            let compared = self.compare(&run, &source).await?;
             report::comparison(&mut page, &compared, &stamp(COMPARISON))?;
+        }
+        if self.has(DISTANT) {
+            let compared = self.compare(&run, &Source::Distant).await?;
+            let stamp = machine.stamp(&self.command(DISTANT), Source::Distant.title());
+            report::distant(&mut page, &compared, &stamp)?;
         }
         let (events, most) = self.growth();
         for curve in CURVES.iter().filter(|curve| self.has(curve.key)) {
@@ -137,6 +142,14 @@ impl Plan {
         run.ends();
         println!("Written to {}.", self.out.display());
         Ok(())
+    }
+
+    async fn compare(&self, run: &Run, source: &Source) -> Result<Vec<Compared>, PlanError> {
+        let mut compared = Vec::new();
+        for workload in WORKLOADS {
+            compared.push(compare(run, source, self.extent(), *workload).await?);
+        }
+        Ok(compared)
     }
 
     async fn seeds(&self, run: &Run, page: &mut Page, machine: &Machine) -> Result<(), PlanError> {

@@ -13,7 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use self::machine::Machine;
-pub use self::parts::{comparison, curve, key_ratios, seed_table};
+pub use self::parts::{comparison, curve, distant, key_ratios, seed_table};
 pub use self::table::Table;
 
 /// The page without what was measured.

@@ -88,27 +88,29 @@ pub async fn measure(run: &Run, requests: Requests) -> Result<Vec<Served>, SeedE
     served.push(Served { title: "a bare axum handler, for scale", load, scraped: None, memory: None });
     drop(nothing);
 
-    let shared = [("in memory", None), ("in a file", Some(tempfile::tempdir()?))];
-    for (kept, data) in shared {
-        run.says(&format!("hey against the development server, state {kept}"));
-        let server = Server::leasebox(data.as_ref().map(tempfile::TempDir::path), None).await?;
-        let (load, scraped) = increments(&server, requests.usual).await?;
-        let more = requests.memory.saturating_sub(requests.usual);
-        let memory = if data.is_none() && more > 0 {
-            run.says("hey goes on, for the server's memory");
-            hey(&server.url("/counter/bench/increment"), more).await?;
-            Some(server.memory(requests.usual + more)?)
-        } else {
-            None
+    let directory = tempfile::tempdir()?;
+    let data = directory.path().to_string_lossy().into_owned();
+    let more = requests.memory.saturating_sub(requests.usual);
+    let rows: [(&'static str, &[&str], usize, usize); 4] = [
+        ("the development server", &["--ephemeral"], requests.usual, more),
+        ("the same on the direct path", &["--ephemeral", "--direct", "on"], requests.usual, 0),
+        ("the same, durable in a file", &["--data", &data], requests.usual, 0),
+        ("the same in memory, writes not shared", &["--ephemeral", "--shared-events", "1"], requests.alone, 0),
+    ];
+    for (title, arguments, count, more) in rows {
+        run.says(&format!("hey against {title}"));
+        let server = Server::leasebox(arguments).await?;
+        let (load, scraped) = increments(&server, count).await?;
+        let memory = match more {
+            0 => None,
+            more => {
+                run.says("hey goes on, for the server's memory");
+                hey(&server.url("/counter/bench/increment"), more).await?;
+                Some(server.memory(count + more)?)
+            }
         };
-        let title = if data.is_none() { "the development server" } else { "the same, durable in a file" };
         served.push(Served { title, load, scraped: Some(scraped), memory });
     }
-
-    run.says("hey against the development server, each post a write of its own");
-    let server = Server::leasebox(None, Some(1)).await?;
-    let (load, scraped) = increments(&server, requests.alone).await?;
-    served.push(Served { title: "the same in memory, writes not shared", load, scraped: Some(scraped), memory: None });
     Ok(served)
 }
 

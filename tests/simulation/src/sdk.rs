@@ -2,13 +2,16 @@
 //!
 //! A request travels on its own. Whoever sent it may have given up, have been frozen or have ended when it is applied.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::channel::oneshot;
 use futures::future::{Either, pending, select};
-use serde_dynamo::Item;
+use serde_dynamo::{AttributeValue, Item};
 use shared::store::dynamodb::{ATTEMPT, ATTEMPTS, OPERATION};
-use shared::store::{Consistency, Consumed, Delete, Key, Page, Query, Store, StoreError, Transaction, Update, Written};
+use shared::store::{
+    Consistency, Consumed, Delete, Key, Page, Query, Returns, Store, StoreError, Transaction, Update, Written,
+};
 
 use crate::actor::is_dying;
 use crate::fault::Fault;
@@ -274,6 +277,9 @@ impl Store for SimStore {
     async fn update(&self, update: Update) -> Result<Written, StoreError> {
         let mut written = written(self.call(Request::Update(update.clone())).await?)?;
         Mutant::disguise(&self.world, self.process, &update, &mut written);
+        if let (Returns::Nothing, Written::Applied { item, .. }) = (update.returns, &mut written) {
+            *item = HashMap::<String, AttributeValue>::new().into();
+        }
         Ok(written)
     }
 

@@ -5,6 +5,8 @@ use futures::future::join;
 
 use super::*;
 use crate::envelope::{Envelope, EnvelopeId, Owner};
+use crate::mailbox::image::Recent;
+use crate::outcome::Outcome;
 use crate::scripted::{BEGINNING, Reply, Scripted};
 
 const LEASED_FOR_MS: u64 = 30_000;
@@ -27,10 +29,13 @@ fn wait(host: &Scripted, image: &Mailbox) -> Wait {
     Wait::new(carried, &[Draft { body: "{}".to_owned(), keyed: None, from: None, trace: None }])
 }
 
+fn reply() -> Outcome {
+    Outcome::Reply(serde_json::json!({"value": 1}))
+}
+
 /// The same entity after another process has run it and let go.
 fn done(image: &Mailbox) -> Mailbox {
-    let outcome = crate::outcome::Outcome::Reply(serde_json::json!({"value": 1}));
-    let recent = vec![crate::mailbox::image::Recent::new(image.queue[0].id, &outcome)];
+    let recent = vec![Recent::new(image.queue[0].id, &reply())];
     let (queue, head, version) = (Vec::new(), image.head + 1, image.version + 2);
     Mailbox { queue, head, version, recent, lease: None, pending: false, ..image.clone() }
 }
@@ -58,4 +63,23 @@ fn while_a_visit_of_this_process_lasts_it_is_trusted_to_tell() {
     block_on(wait.until(&host, BEGINNING.plus(20_000)));
     assert_eq!(host.slept(), [TOLD.as_millis() as u64]);
     assert!(matches!(wait.receipts()[0].standing, Standing::Settled(_)));
+}
+
+#[test]
+fn what_is_told_while_the_item_is_read_counts_more_than_that_the_item_has_forgotten_it() {
+    let image = queued(Owner([7; 12]));
+    let forgotten = Mailbox { recent: Vec::new(), ..done(&image) };
+    let replies = || [Reply::read(&forgotten), Reply::read(&forgotten), Reply::Item(None)];
+    for told in [true, false] {
+        let host = Scripted::new(replies());
+        let mut wait = wait(&host, &image);
+        if told {
+            let id = image.queue[0].id;
+            host.waiting().settle(id, &Recent::new(id, &reply()).settled(image.first()));
+        }
+        block_on(wait.poll(&host));
+        let standing = &wait.receipts()[0].standing;
+        assert_eq!(matches!(standing, Standing::Settled(_)), told, "{standing:?}");
+        assert_eq!(*standing == Standing::Forgotten, !told, "{standing:?}");
+    }
 }

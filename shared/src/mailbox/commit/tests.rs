@@ -11,7 +11,7 @@ use crate::mailbox::image::{Lease, Mailbox, Recent, envelope_bytes, write_lease}
 use crate::outbox::Outgoing;
 use crate::outcome::Outcome;
 use crate::scripted::{BEGINNING, Reply, Scripted, assert_complete, run, value_of};
-use crate::store::{Key, Put, Update, Written};
+use crate::store::{Key, Put, Returns, Update, Written};
 use crate::table;
 
 const ENDINGS: [Ending; 4] = [Ending::Release, Ending::Leave, Ending::Keep, Ending::HandOver];
@@ -144,6 +144,10 @@ fn an_update_says_what_the_batch_changed_and_nothing_else() {
     let plain = updated(&image(), &batch(), Ending::Release, usize::MAX);
     assert_eq!(plain.update, format!("{} REMOVE {}, {}", table::COMMIT, table::RELEASE, table::UNSUSPECT));
     assert_eq!(plain.condition, [table::COMMIT_IF, table::IF_NO_NEWCOMER].concat());
+    assert_eq!(
+        ENDINGS.map(|ending| updated(&image(), &batch(), ending, budget()).returns == Returns::Nothing),
+        [true, false, false, false]
+    );
     assert_eq!(value_of(&plain, ":n"), Some(table::number(2)));
     for (name, number) in [(":next", 8), (":head", 6), (":freed", bytes(7) + bytes(8))] {
         assert_eq!(value_of(&plain, name), Some(table::number(number)), "{name}");

@@ -41,6 +41,31 @@ pub fn key_ratios(compared: &[Compared]) -> Table {
     table
 }
 
+/// Writes the comparison at a distance: its ratios, and one table of all workloads.
+///
+/// # Errors
+/// When something cannot be written.
+pub fn distant(page: &mut Page, compared: &[Compared], stamp: &str) -> Result<(), ReportError> {
+    page.write("distant-ratios", &format!("{}\n{stamp}\n", key_ratios(compared)))?;
+    page.copy("distant-ratios")?;
+    let mut table =
+        Table::new(&["workload and system", "events/s, closed", "events/s, open", "p50 ms", "p99 ms", "failed"]);
+    for Compared { workload, systems, .. } in compared {
+        for both in systems {
+            let (closed, open) = (closed(both), open(both));
+            table.row(vec![
+                format!("{}: {}", workload.key, both.system.title),
+                digits(closed.throughput()),
+                digits(open.throughput()),
+                digits(open.percentile(50.0)),
+                digits(open.percentile(99.0)),
+                (closed.failed + open.failed).to_string(),
+            ]);
+        }
+    }
+    page.write("distant", &format!("{table}\n{stamp}"))
+}
+
 /// Writes the comparison: its ratios, a table for each workload, and their plots.
 ///
 /// # Errors

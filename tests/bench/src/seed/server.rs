@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use axum::Router;
@@ -76,17 +76,10 @@ pub fn leasebox() -> Result<PathBuf, SeedError> {
 }
 
 impl Server {
-    /// The development server, in memory or in a directory, with this number of events that share a write.
-    pub async fn leasebox(data: Option<&Path>, shared_events: Option<usize>) -> Result<Self, SeedError> {
+    /// The development server with these options, on free ports.
+    pub async fn leasebox(arguments: &[&str]) -> Result<Self, SeedError> {
         let mut command = Command::new(leasebox()?);
-        command.args(["--port", "0", "--metrics-port", "0"]);
-        match data {
-            None => command.arg("--ephemeral"),
-            Some(data) => command.arg("--data").arg(data),
-        };
-        if let Some(events) = shared_events {
-            command.arg("--shared-events").arg(events.to_string());
-        }
+        command.args(["--port", "0", "--metrics-port", "0"]).args(arguments);
         Self::start(command, true).await
     }
 
