@@ -192,7 +192,8 @@ impl<H: Host> Client<H> {
     async fn tell(&self, submission: &Submission<'_>) -> Result<Vec<Receipted>, SubmitError> {
         let Boarded { stored, leads } = self.store(submission).await?;
         if let (Some(me), Some(pushes)) = (stored.owner, leads) {
-            self.run(submission, &stored.image, me, pushes).await;
+            // On the heap, like the write: of those who share one, most do neither, and each is moved about with its request.
+            self.run(submission, &stored.image, me, pushes).boxed().await;
         }
         Ok(self.results(submission, stored).await)
     }
@@ -207,7 +208,7 @@ impl<H: Host> Client<H> {
             Boarding::Lead(lead) => lead,
         };
         let owner = class.takes_lease.then(|| Owner::new(self.host.now(), self.host.random()));
-        match self.write(submission, &mut lead, owner).await {
+        match self.write(submission, &mut lead, owner).boxed().await {
             Ok(Applied { stored: Stored { image, events, waiters }, pushes }) => {
                 let carried = Carried { image: Arc::new(image), owner, events, waiters };
                 Ok(Boarded { stored: lead.arrive(carried, drafts.len()), leads: Some(pushes) })
@@ -232,8 +233,7 @@ impl<H: Host> Client<H> {
         let mut drafts = lead.drafts(own);
         let mut tries = Tries::default();
         let posting = Posting { entity, drafts: &drafts, owner, room: Room::Queue, deadline };
-        // On the heap: where it is switched off there is nothing of it.
-        if let Some(applied) = direct::apply(&self.host, posting, &mut tries).boxed().await {
+        if let Some(applied) = direct::apply(&self.host, posting, &mut tries).await {
             return Ok(applied);
         }
         let mut attempt = 0;

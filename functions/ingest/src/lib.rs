@@ -57,7 +57,9 @@ async fn answer<H: Host>(
         guard.check(request.headers(), verified, route, &params)?;
         match route.endpoint {
             Endpoint::Operator(task) => {
-                return operator::answer(client.host(), verified.signer, (task, &params), request, deadline).await;
+                // On the heap, as everything that few requests do: the future of each request has room for all that it holds.
+                let done = operator::answer(client.host(), verified.signer, (task, &params), request, deadline);
+                return done.boxed().await;
             }
             Endpoint::Chat(Chatting::Ticket) => return tickets::answer(client.host(), guard, &params, request),
             _ => {}
@@ -73,7 +75,7 @@ async fn answer<H: Host>(
     };
     let receipts = client.submit(submission).await?;
     if posting.dialect == Dialect::Transfer {
-        return bank::transferred(client.host(), &posting, receipts, deadline).await;
+        return bank::transferred(client.host(), &posting, receipts, deadline).boxed().await;
     }
     Ok(response::write(&posting, receipts))
 }
