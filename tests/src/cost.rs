@@ -10,7 +10,7 @@ use shared::table;
 use crate::faults::Fault;
 use crate::ledger::{ledger, registry, tell, write};
 use crate::meter::{self, Total};
-use crate::world::{World, entity};
+use crate::world::{World, entity, guard};
 
 fn increment() -> Value {
     json!({"type": "increment", "amount": 1})
@@ -25,6 +25,20 @@ pub async fn cost<T>(world: &World, of: impl Future<Output = T>) -> (T, Total) {
     world.host.store().take();
     let done = of.await;
     (done, world.host.store().take())
+}
+
+/// It is moved with its request, and allocated whole by whoever spawns it.
+#[tokio::test]
+async fn the_future_of_a_request_has_no_room_for_all_that_any_could_ask_for() {
+    let world = World::new().await;
+    let request = || lambda_http::Request::new(lambda_http::Body::Empty);
+    let (deadline, guard) = (world.deadline(), guard());
+    let sizes = [
+        size_of_val(&ingest::handle(&world.client, &guard, request(), deadline)),
+        size_of_val(&status::handle(&world.host, &guard, request())),
+    ];
+    println!("{sizes:?}");
+    assert!(sizes.iter().all(|bytes| *bytes < 16 * 1024), "{sizes:?}");
 }
 
 #[tokio::test]

@@ -274,7 +274,7 @@ pub const TOKEN: &str = "the-token-of-the-tests";
 /// The header with it.
 pub const OPERATOR: [(&str, &str); 1] = [("authorization", "Bearer the-token-of-the-tests")];
 
-fn guard() -> Guard {
+pub fn guard() -> Guard {
     Guard::direct(Token::new(TOKEN).unwrap(), Users::Open, Vec::new(), Tickets::new(&[7; 32]).unwrap())
 }
 
