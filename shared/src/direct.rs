@@ -34,24 +34,26 @@ pub struct Applied {
 /// ordinary post of the same events goes on from.
 pub async fn apply<H: Host>(host: &H, posting: Posting<'_>, tries: &mut Tries) -> Option<Applied> {
     let me = posting.owner.filter(|_| host.settings().direct == Switch::On)?;
-    let (attempt, applied) = match idle(host, posting).await {
-        None => (Attempt::Busy, None),
-        Some(image) => match run(host, posting, image).await {
-            Ok(Some((image, batch))) => {
-                match direct(host, Direct { image: &image, batch: &batch, me }, posting.deadline).await {
-                    Direction::Applied(after) => (Attempt::Applied, Some(told(host, &image, me, (*after, batch)))),
-                    Direction::Refused => (Attempt::Overtaken, None),
-                    Direction::Unknown => {
-                        *tries = Tries::unclear(image.queue);
-                        (Attempt::Overtaken, None)
-                    }
-                }
-            }
-            Ok(None) | Err(_) => (Attempt::Unfit, None),
-        },
-    };
+    let (attempt, applied) = attempt(host, posting, me, tries).await;
     metrics::direct(posting.entity.kind(), attempt);
     applied
+}
+
+async fn attempt<H: Host>(host: &H, posting: Posting<'_>, me: Owner, tries: &mut Tries) -> (Attempt, Option<Applied>) {
+    let Some(image) = idle(host, posting).await else {
+        return (Attempt::Busy, None);
+    };
+    let Ok(Some((image, batch))) = run(host, posting, image).await else {
+        return (Attempt::Unfit, None);
+    };
+    match direct(host, Direct { image: &image, batch: &batch, me }, posting.deadline).await {
+        Direction::Applied(after) => (Attempt::Applied, Some(told(host, &image, me, (*after, batch)))),
+        Direction::Refused => (Attempt::Overtaken, None),
+        Direction::Unknown => {
+            *tries = Tries::unclear(image.queue);
+            (Attempt::Overtaken, None)
+        }
+    }
 }
 
 /// The entity, if nobody works on it and there is nothing to do. A late read costs a refused write, and nothing else.
