@@ -42,6 +42,11 @@ pub enum PlanError {
     /// The seeds' table was not measured.
     #[error(transparent)]
     Seed(#[from] SeedError),
+    /// A distance was asked for where there is one.
+    #[error(
+        "`--only distant` holds the embedded database's answers back: with `--database` there is nothing to measure"
+    )]
+    Distance,
     /// Something was not written.
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -115,6 +120,9 @@ impl Plan {
     /// # Errors
     /// When a part cannot be measured or written.
     pub async fn run(&self) -> Result<(), PlanError> {
+        if self.only.as_deref() == Some(DISTANT) && self.database.is_some() {
+            return Err(PlanError::Distance);
+        }
         let estimate = self.estimate();
         println!("This takes about {} min {} s.", estimate.as_secs() / 60, estimate.as_secs() % 60);
         let run = Run::new(self.seed, estimate);
