@@ -135,7 +135,7 @@ impl<C: Consumer> Delivery<C> {
     }
 }
 
-/// A batch as one event. It is made again for each attempt: most have one, and a copy costs more than a record does.
+/// A batch as one event. It is made anew for each attempt: most batches need one, and none then needs a copy.
 fn to_event(batch: &[Pending<'_>], stream: &str) -> Value {
     let records = batch.iter().map(|pending| event::to_json(pending.record, stream)).collect();
     Value::Object(Map::from_iter([("Records".to_owned(), Value::Array(records))]))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use local::connect::{Identity, connect};
-use local::database::{Database, DatabaseError};
+use local::database::{Database, DatabaseError, Serving};
 use local::table;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -71,7 +71,7 @@ pub struct Connection {
 /// What keeps a database answering.
 enum Keeper {
     Process { _child: Child },
-    Here { _serving: local::database::Serving },
+    Here { _serving: Serving },
     Nobody,
 }
 
@@ -96,8 +96,12 @@ impl Connection {
     }
 }
 
+async fn embedded() -> Result<Serving, ConnectionError> {
+    Ok(Database::in_memory()?.serve(([127, 0, 0, 1], 0).into()).await?)
+}
+
 async fn here() -> Result<(String, Keeper), ConnectionError> {
-    let serving = Database::in_memory()?.serve(([127, 0, 0, 1], 0).into()).await?;
+    let serving = embedded().await?;
     Ok((serving.endpoint(), Keeper::Here { _serving: serving }))
 }
 
@@ -120,7 +124,7 @@ async fn process(distance: Duration) -> Result<(String, Keeper), ConnectionError
 /// # Errors
 /// When it cannot be served.
 pub async fn serve(distance: Duration) -> Result<(), ConnectionError> {
-    let serving = Database::in_memory()?.serve(([127, 0, 0, 1], 0).into()).await?;
+    let serving = embedded().await?;
     match distance {
         Duration::ZERO => println!("{}", serving.endpoint()),
         distance => println!("http://{}", relay(serving.address(), distance).await?),

@@ -2,12 +2,11 @@
 //!
 //! A request travels on its own. Whoever sent it may have given up, have been frozen or have ended when it is applied.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::channel::oneshot;
 use futures::future::{Either, pending, select};
-use serde_dynamo::{AttributeValue, Item};
+use serde_dynamo::Item;
 use shared::store::dynamodb::{ATTEMPT, ATTEMPTS, OPERATION};
 use shared::store::{
     Consistency, Consumed, Delete, Key, Page, Query, Returns, Store, StoreError, Transaction, Update, Written,
@@ -278,7 +277,7 @@ impl Store for SimStore {
         let mut written = written(self.call(Request::Update(update.clone())).await?)?;
         Mutant::disguise(&self.world, self.process, &update, &mut written);
         if let (Returns::Nothing, Written::Applied { item, .. }) = (update.returns, &mut written) {
-            *item = HashMap::<String, AttributeValue>::new().into();
+            *item = Item::default();
         }
         Ok(written)
     }

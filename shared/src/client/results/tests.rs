@@ -4,18 +4,20 @@ use futures::executor::block_on;
 use futures::future::join;
 
 use super::*;
-use crate::envelope::{Envelope, EnvelopeId, Owner};
+use crate::envelope::{EnvelopeId, Owner};
 use crate::mailbox::image::Recent;
 use crate::outcome::Outcome;
 use crate::scripted::{BEGINNING, Reply, Scripted};
 
 const LEASED_FOR_MS: u64 = 30_000;
 
+fn draft() -> Draft {
+    Draft { body: "{}".to_owned(), keyed: None, from: None, trace: None }
+}
+
 /// An entity with one envelope, under somebody's lease.
 fn queued(owner: Owner) -> Mailbox {
-    let draft = Draft { body: "{}".to_owned(), keyed: None, from: None, trace: None };
-    let id = EnvelopeId::new(BEGINNING, 1, None);
-    let queue: Vec<Envelope> = vec![draft.seal(id, BEGINNING)];
+    let queue = vec![draft().seal(EnvelopeId::new(BEGINNING, 1, None), BEGINNING)];
     let lease = Some(Lease::Held { owner, until: BEGINNING.plus(LEASED_FOR_MS) });
     Mailbox { queue, lease, pending: true, version: 1, ..Mailbox::blank("counter/a") }
 }
@@ -26,7 +28,7 @@ fn wait(host: &Scripted, image: &Mailbox) -> Wait {
     let events = vec![EventId { sequence: image.first(), id }];
     let carried =
         Carried { image: Arc::new(image.clone()), owner: None, events, waiters: vec![host.waiting().wait_for(id)] };
-    Wait::new(carried, &[Draft { body: "{}".to_owned(), keyed: None, from: None, trace: None }])
+    Wait::new(carried, &[draft()])
 }
 
 fn reply() -> Outcome {
