@@ -17,7 +17,7 @@ use crate::world::{Reply, World};
 /// What befalls a process at one of its calls.
 const ENDS: [Fault; 5] = [Fault::DiesBefore, Fault::DiesAfter, Fault::DiesAfterReply, Fault::AnswerLost, Fault::Twice];
 /// Of so many requests one goes to a process that dies at a call, and one to an invocation that is ended at some time.
-const ONE_OF: usize = 40;
+const ONE_OF: usize = 20;
 /// Calls of a transfer from its post to its end.
 const CALLS: usize = 11;
 
