@@ -18,6 +18,7 @@ use crate::records::{Record, Records};
 use crate::registry::{Kind, Ran, Stage, Unreadable};
 use crate::store::Put;
 use crate::table;
+use crate::text::text;
 use crate::trace::Trace;
 
 /// What a number of envelopes made, ready to be committed.
@@ -114,15 +115,12 @@ fn dead_letter(input: Input<'_>, event: EventId, envelope: &Envelope, cause: &st
         Poison::Skip => "skip",
         Poison::Block => "block",
     };
-    let mut item = HashMap::from([
+    let item = HashMap::from([
         ("cause".to_owned(), AttributeValue::S(cause.to_owned())),
         ("policy".to_owned(), AttributeValue::S(policy.to_owned())),
         ("at".to_owned(), table::number(input.now.0)),
+        ("envelope".to_owned(), text(envelope)),
     ]);
-    // An envelope that came out of an item goes into one.
-    if let Ok(envelope) = serde_dynamo::to_attribute_value(envelope) {
-        item.insert("envelope".to_owned(), envelope);
-    }
     let key = table::dead_key(&input.image.entity, event.sequence);
     Put { key, item: item.into(), condition: None }
 }
@@ -298,11 +296,11 @@ fn repeated(input: Input<'_>, written: &Receipts, envelope: &Envelope) -> Option
     Some(Recent { id: envelope.id, outcome: receipt.outcome.clone(), original: Some(receipt.event) })
 }
 
-/// The stored size of recent entries, their ids in `seen` included.
+/// The stored size of recent entries, in bytes.
 #[must_use]
 pub fn recent_bytes(recent: &[Recent]) -> usize {
-    // A list element, a map, two names of one byte, the id here and in `seen`; the original's id is up to 45 bytes.
-    recent.iter().map(|entry| 32 + entry.outcome.len() + entry.original.map_or(0, |_| 47)).sum()
+    // The id, two names and what JSON puts around them and the entry; the original's id is up to 45 bytes, in 7 others.
+    recent.iter().map(|entry| 38 + entry.outcome.len() + entry.original.map_or(0, |_| 52)).sum()
 }
 
 fn records_bytes(puts: &[Put]) -> usize {

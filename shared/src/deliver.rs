@@ -18,6 +18,7 @@ use crate::metrics::{self, Delivered};
 use crate::outbox::Outgoing;
 use crate::store::Put;
 use crate::table;
+use crate::text::text;
 use crate::visit::Held;
 
 /// How long one receiver is tried in one delivery, in milliseconds.
@@ -111,14 +112,11 @@ async fn one<H: Host>(
 fn dead_letter(sender: &EntityId, outgoing: &Outgoing, cause: &str, now: Millis) -> Put {
     tracing::error!(alarm = "dead-letter", entity = %sender, to = %outgoing.to, sequence = outgoing.sequence, cause,
         "an effect is given up and parked in the dead letters");
-    let mut item = HashMap::from([
+    let item = HashMap::from([
         ("cause".to_owned(), AttributeValue::S(cause.to_owned())),
         ("at".to_owned(), table::number(now.0)),
+        ("effect".to_owned(), text(outgoing)),
     ]);
-    // What came out of an item goes into one.
-    if let Ok(effect) = serde_dynamo::to_attribute_value(outgoing) {
-        item.insert("effect".to_owned(), effect);
-    }
     Put { key: table::undelivered_key(sender, outgoing.sequence, outgoing.index), item: item.into(), condition: None }
 }
 

@@ -79,7 +79,6 @@ async fn run<H: Host>(
         return Ok(None);
     };
     image.queue = seal(host, posting.drafts, image.evicted);
-    image.seen.extend(image.queue.iter().map(|envelope| envelope.id));
     image.pending = true;
     let receipts = receipt::look_up(host, posting.entity, &image.queue, posting.deadline).await?;
     let records = Box::pin(lookup::look_up(host, kind, &image, events, posting.deadline)).await?;

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::de::{self, Deserializer, Visitor};
+use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::limits;
+use crate::text;
 use crate::trace::Trace;
 
 pub use crate::key::{IdempotencyKey, Keyed, body_hash};
@@ -137,7 +138,7 @@ fn short(text: &str) -> String {
     quoted
 }
 
-/// Declares a twelve-byte binary id that is stored as DynamoDB binary and shown as hexadecimal.
+/// Declares an id of twelve bytes, written and shown as 24 hexadecimal digits: the order of the texts is that of the bytes.
 macro_rules! binary_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -171,13 +172,13 @@ macro_rules! binary_id {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_bytes(&self.0)
+                serializer.collect_str(self)
             }
         }
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_byte_buf(TwelveBytes).map(Self)
+                String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
             }
         }
     };
@@ -194,7 +195,7 @@ binary_id! {
 }
 
 impl EnvelopeId {
-    /// An id made at `now`, and in any case above `floor`, the greatest id that ever left the entity's `seen` set.
+    /// An id made at `now`, and in any case above `floor`, the greatest id that the entity ever forgot.
     #[must_use]
     pub fn new(now: Millis, random: u64, floor: Option<Self>) -> Self {
         let time = floor.map_or(now.0, |floor| now.0.max(floor.time().0 + 1));
@@ -218,20 +219,6 @@ impl Owner {
     #[must_use]
     pub fn new(now: Millis, random: u64) -> Self {
         Self(EnvelopeId::new(now, random, None).0)
-    }
-}
-
-struct TwelveBytes;
-
-impl Visitor<'_> for TwelveBytes {
-    type Value = [u8; 12];
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("12 bytes")
-    }
-
-    fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
-        bytes.try_into().map_err(|_| E::invalid_length(bytes.len(), &self))
     }
 }
 
@@ -289,7 +276,7 @@ pub struct Envelope {
     #[serde(rename = "t")]
     pub at: Millis,
     /// The command as compact JSON.
-    #[serde(rename = "b")]
+    #[serde(rename = "b", with = "text::json")]
     pub body: String,
     /// The receipt, when the post carried a key or came from an outbox.
     #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]

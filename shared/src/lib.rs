@@ -56,6 +56,7 @@ pub mod sharing;
 pub mod sourced;
 pub mod store;
 pub mod table;
+pub mod text;
 pub mod trace;
 pub mod transfers;
 pub mod visit;

@@ -51,7 +51,7 @@ pub const CAUSE_BYTES: usize = KB;
 pub const RECENT_BYTES: usize = 32 * KB;
 /// Replies kept on an idle entity, in bytes: what makes its item stay under 1 KB.
 pub const RECENT_IDLE_BYTES: usize = 400;
-/// What takeover and commit can always use: ids, counters, lease and attribute names, in bytes.
+/// What takeover and commit can always use: counters, lease and attribute names, in bytes.
 pub const RESERVE_BYTES: usize = 24 * KB;
 
 /// Envelopes in one commit.
@@ -130,11 +130,6 @@ const _: () = assert!(
     QUEUE_BYTES + DELIVERY_RESERVE_BYTES + STATE_BYTES + OUTBOX_BYTES + RECENT_BYTES + REPLY_BYTES + RESERVE_BYTES
         < ITEM_BYTES,
     "the parts of a mailbox item must sum to less than DynamoDB allows"
-);
-// Twelve bytes an id, twice: in `seen` while pending and in `recent` once processed.
-const _: () = assert!(
-    (QUEUE_LENGTH + DELIVERY_RESERVE_LENGTH + 2 * BATCH) * 2 * 13 < RESERVE_BYTES,
-    "the ids of everything pending and recent must fit the reserve"
 );
 const _: () = assert!(LEASE_MS > FUNCTION_TIMEOUT_MS, "a lease must outlive the function that took it");
 const _: () = assert!(

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::envelope::{Draft, EntityId, Keyed, Millis, body_hash};
 use crate::limits;
+use crate::text;
 use crate::trace::{self, Trace};
 
 /// The longest pause between two deliveries of one effect, in milliseconds.
@@ -25,7 +26,7 @@ pub struct Outgoing {
     #[serde(rename = "r")]
     pub to: EntityId,
     /// The command as compact JSON.
-    #[serde(rename = "b")]
+    #[serde(rename = "b", with = "text::json")]
     pub body: String,
     /// When it was committed.
     #[serde(rename = "t")]
@@ -107,9 +108,9 @@ pub fn next_due(outbox: &[Outgoing], now: Millis) -> Option<Millis> {
 /// How much of an outbox these effects fill, by number or by size, whichever is more: 1 is all of it.
 #[must_use]
 pub fn fill(outbox: &[Outgoing]) -> f64 {
-    // Names, numbers and map overhead of one entry come to less than 64 bytes, beside a trace.
-    let traced = |outgoing: &Outgoing| outgoing.trace.map_or(0, |_| 2 + trace::BYTES);
-    let size = |outgoing: &Outgoing| 64 + outgoing.to.as_str().len() + outgoing.body.len() + traced(outgoing);
+    // Names, numbers and punctuation of one entry come to less than 128 bytes, beside a trace.
+    let traced = |outgoing: &Outgoing| outgoing.trace.map_or(0, |_| 7 + trace::BYTES);
+    let size = |outgoing: &Outgoing| 128 + outgoing.to.as_str().len() + outgoing.body.len() + traced(outgoing);
     let bytes: usize = outbox.iter().map(size).sum();
     let share = |part: usize, whole: usize| part as f64 / whole as f64;
     share(outbox.len(), limits::OUTBOX_LENGTH).max(share(bytes, limits::OUTBOX_BYTES))

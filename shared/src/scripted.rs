@@ -20,6 +20,7 @@ use crate::store::{
     Consistency, Consumed, Delete, Key, Page, Put, Query, Store, StoreError, Transaction, Update, Written,
 };
 use crate::table;
+use crate::text::{text, texts};
 use crate::waiting::Waiting;
 
 /// When every script begins.
@@ -274,19 +275,18 @@ pub(crate) fn item(image: &Mailbox) -> Item {
     fn value<T: serde::Serialize>(value: &T) -> Option<AttributeValue> {
         Some(serde_dynamo::to_attribute_value(value).unwrap())
     }
-    let seen: Vec<Vec<u8>> = image.seen.iter().map(|id| id.0.to_vec()).collect();
     let attributes = [
-        ("queue", value(&image.queue)),
+        ("queue", Some(texts(&image.queue))),
         ("bytes", value(&image.bytes)),
         ("head", value(&image.head)),
         ("version", value(&image.version)),
         ("lease", image.lease.as_ref().map(write_lease)),
         ("state", image.state.clone()),
         ("schema", value(&image.schema)),
-        ("seen", Some(AttributeValue::Bs(seen)).filter(|_| !image.seen.is_empty())),
-        ("evicted", image.evicted.as_ref().and_then(value)),
-        ("recent", value(&image.recent)),
-        ("outbox", value(&image.outbox)),
+        ("evicted", image.evicted.map(|id| AttributeValue::B(id.0.to_vec()))),
+        ("seen", image.first_seen.map(|id| AttributeValue::Bs(vec![id.0.to_vec()]))),
+        ("recent", Some(text(&image.recent))),
+        ("outbox", Some(texts(&image.outbox))),
         ("sent", value(&image.sent)),
         ("attempts", value(&image.attempts)),
         ("running", image.running.as_ref().and_then(value)),

@@ -3,12 +3,12 @@
 
 use std::fmt;
 
-use serde::de::{self, Deserializer, Visitor};
+use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-/// Bytes of a trace in an envelope: the id, the span, and the flags.
-pub const BYTES: usize = 25;
+/// Bytes of a trace in an envelope: that of a `traceparent` header, which it is stored as.
+pub const BYTES: usize = 55;
 
 /// The only flag that is defined: whoever began the trace records it.
 const SAMPLED: u8 = 1;
@@ -159,37 +159,24 @@ impl Hop {
     }
 }
 
+/// The trace that the first version kept in an envelope as 25 bytes: the id, the span, and the flags.
+pub(crate) fn from_bytes(bytes: &[u8]) -> Option<String> {
+    let (id, rest) = bytes.split_first_chunk::<16>()?;
+    let (span, flags) = rest.split_first_chunk::<8>()?;
+    let [flags] = flags else { return None };
+    Some(format!("00-{}-{}-{flags:02x}", Hex(*id), Hex(*span)))
+}
+
 impl Serialize for Trace {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut bytes = [0; BYTES];
-        bytes[..16].copy_from_slice(&self.id);
-        bytes[16..24].copy_from_slice(&self.span);
-        bytes[24] = u8::from(self.sampled) * SAMPLED;
-        serializer.serialize_bytes(&bytes)
+        serializer.collect_str(self)
     }
 }
 
 impl<'de> Deserialize<'de> for Trace {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_byte_buf(Stored)
-    }
-}
-
-struct Stored;
-
-impl Visitor<'_> for Stored {
-    type Value = Trace;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{BYTES} bytes")
-    }
-
-    fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Trace, E> {
-        let stored: [u8; BYTES] = bytes.try_into().map_err(|_| E::invalid_length(bytes.len(), &self))?;
-        let (mut id, mut span) = ([0; 16], [0; 8]);
-        id.copy_from_slice(&stored[..16]);
-        span.copy_from_slice(&stored[16..24]);
-        Ok(Trace { id, span, sampled: stored[24] & SAMPLED != 0 })
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| de::Error::custom("it is no traceparent"))
     }
 }
 

@@ -30,24 +30,9 @@ pub struct Wake {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeenLease {
     /// The fence, as 24 hexadecimal digits.
-    #[serde(with = "hexadecimal")]
     pub owner: Owner,
     /// When it was to end, by its holder's clock.
     pub until: Millis,
-}
-
-mod hexadecimal {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    use crate::envelope::Owner;
-
-    pub fn serialize<S: Serializer>(owner: &Owner, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(owner)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Owner, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-    }
 }
 
 /// What to do about an entity.

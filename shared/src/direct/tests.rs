@@ -13,6 +13,7 @@ use crate::outcome::Outcome;
 use crate::scripted::{BEGINNING, Reply, Scripted, assert_complete, run, value_of};
 use crate::store::{Consumed, Page, Returns, StoreError, Update, Written};
 use crate::table;
+use crate::text::text;
 
 const DEADLINE: Millis = Millis(BEGINNING.0 + 10_000);
 
@@ -36,7 +37,6 @@ fn counter() -> Mailbox {
         version: 14,
         state: Some(AttributeValue::M([("value".to_owned(), table::number(5))].into())),
         schema: 1,
-        seen: [id(6), id(7)].into(),
         evicted: Some(id(5)),
         recent: vec![recent(6), recent(7)],
         ..Mailbox::blank("counter/a")
@@ -91,8 +91,7 @@ fn an_event_for_an_idle_entity_is_one_late_read_and_one_write() {
     assert_eq!((value(":version"), value(":next_version")), (table::number(14), table::number(15)));
     assert_eq!((value(":next"), value(":zero")), (table::number(8), table::number(0)));
     assert_eq!(value(":kind"), AttributeValue::S("counter".to_owned()));
-    let seen: Vec<Vec<u8>> = [6, 7, 99].map(|number| id(number).0.to_vec()).into();
-    assert_eq!(value(":seen"), AttributeValue::Bs(seen));
+    assert_eq!(value(":recent"), text(&stored.image.recent));
 
     let image = &stored.image;
     assert_eq!((image.head, image.version, &image.lease, image.pending), (8, 15, &None, false));
@@ -118,8 +117,9 @@ fn what_is_forgotten_is_evicted() {
     let update = only_write(&host);
     assert!(update.update.ends_with(table::COMMIT_EVICTED), "{}", update.update);
     assert_eq!(value_of(&update, ":evicted").unwrap(), AttributeValue::B(id(7).0.to_vec()));
-    assert_eq!(value_of(&update, ":seen").unwrap(), AttributeValue::Bs(vec![id(99).0.to_vec()]));
-    assert_eq!(applied.unwrap().stored.image.evicted, Some(id(7)));
+    let image = applied.unwrap().stored.image;
+    assert_eq!(image.evicted, Some(id(7)));
+    assert_eq!(image.recent.iter().map(|recent| recent.id).collect::<Vec<_>>(), [id(99)]);
 }
 
 #[test]

@@ -7,10 +7,12 @@ use serde_dynamo::AttributeValue;
 use crate::batch::{Batch, recent_bytes};
 use crate::envelope::{EnvelopeId, Millis, Owner};
 use crate::host::Host;
+use crate::limits;
 use crate::mailbox::image::{Lease, Mailbox, Recent, envelope_bytes, write_lease};
 use crate::mailbox::{StepError, persist};
 use crate::store::{Returns, Store, Transaction, Update, Values, Written};
 use crate::table;
+use crate::text::{text, texts};
 
 /// What becomes of the lease when a batch is committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,9 +118,8 @@ impl Commit<'_> {
             after.state = Some(state.clone());
         }
         after.recent = keep_recent(&self.image.recent, &self.batch.recent, recent_budget);
-        let forgotten = self.forgotten(&after.recent);
-        after.evicted = forgotten.last().copied().max(after.evicted);
-        after.seen.retain(|id| !forgotten.contains(id));
+        after.evicted = self.forgotten(&after.recent).max(after.evicted);
+        after.first_seen = after.first_seen.filter(|_| self.outlived(until).is_empty());
         after.outbox.extend(self.batch.outgoing.iter().cloned());
         (after.running, after.strikes) = (None, 0);
         if !self.stays_suspect() {
@@ -132,25 +133,24 @@ impl Commit<'_> {
         after
     }
 
-    /// The ids that leave `seen` because their entries leave `recent`.
-    fn forgotten(&self, kept: &[Recent]) -> BTreeSet<EnvelopeId> {
+    /// The greatest id that leaves `recent`.
+    fn forgotten(&self, kept: &[Recent]) -> Option<EnvelopeId> {
         let kept: BTreeSet<EnvelopeId> = kept.iter().map(|recent| recent.id).collect();
-        self.image.recent.iter().map(|recent| recent.id).filter(|id| !kept.contains(id)).collect()
+        self.image.recent.iter().map(|recent| recent.id).filter(|id| !kept.contains(id)).max()
     }
 
     fn update(&self, after: &Mailbox, fence: &[u8], until: Millis) -> Update {
         let batch = self.batch;
-        let forgotten = self.forgotten(&after.recent);
         let mut set = String::from(table::COMMIT);
         let mut values: Values = vec![
             (":next", table::number(after.head)),
             (":head", table::number(self.image.head)),
             (":freed", table::number(self.image.bytes.saturating_sub(after.bytes))),
             (":one", table::number(1)),
-            (":recent", list(&after.recent)),
+            (":recent", text(&after.recent)),
             (":me", AttributeValue::B(fence.to_vec())),
         ];
-        made(batch, after.evicted.filter(|_| !forgotten.is_empty()), &mut set, &mut values);
+        made(batch, after.evicted.filter(|_| after.evicted != self.image.evicted), &mut set, &mut values);
         if !batch.outgoing.is_empty() {
             values.push((":zero", table::number(0)));
         }
@@ -158,12 +158,7 @@ impl Commit<'_> {
             set += table::RENEW;
             values.push((":until", table::number(until.0)));
         }
-        let mut update = format!("{set} REMOVE {}", self.removed());
-        if !forgotten.is_empty() {
-            update += table::COMMIT_FORGET;
-            let ids = forgotten.iter().map(|id| id.0.to_vec()).collect();
-            values.push((":forgotten", AttributeValue::Bs(ids)));
-        }
+        let update = format!("{set} REMOVE {}{}", self.removed(), self.outlived(until));
         let condition = match self.ending {
             Ending::Release | Ending::Leave => {
                 values.push((":n", table::number(batch.taken as u64)));
@@ -185,6 +180,12 @@ impl Commit<'_> {
         self.image.is_suspect() && matches!(self.ending, Ending::Keep | Ending::HandOver)
     }
 
+    /// Who posted by the first version's set, and may do so again, is gone after a day.
+    fn outlived(&self, now: Millis) -> &'static str {
+        let outlived = |last: EnvelopeId| now.since(last.time()) > limits::RECEIPT_MS;
+        if self.image.first_seen.is_some_and(outlived) { table::FIRST_SEEN } else { "" }
+    }
+
     fn removed(&self) -> String {
         let unsuspect = if self.stays_suspect() { table::ACQUIT } else { table::UNSUSPECT };
         let queue = || table::elements("#queue", self.batch.taken);
@@ -197,7 +198,7 @@ impl Commit<'_> {
     }
 }
 
-/// The part of a commit that the actor made, and the ids that leave `seen` for it.
+/// The part of a commit that the actor made, and up to which id it forgets others for it.
 pub(super) fn made(batch: &Batch, evicted: Option<EnvelopeId>, set: &mut String, values: &mut Values) {
     if let Some((schema, state)) = &batch.state {
         *set += table::COMMIT_STATE;
@@ -211,7 +212,7 @@ pub(super) fn made(batch: &Batch, evicted: Option<EnvelopeId>, set: &mut String,
     if !batch.outgoing.is_empty() {
         *set += table::COMMIT_EFFECTS;
         values.push((":none", AttributeValue::L(Vec::new())));
-        values.push((":effects", list(&batch.outgoing)));
+        values.push((":effects", texts(&batch.outgoing)));
     }
 }
 
@@ -231,13 +232,7 @@ fn keep_recent(before: &[Recent], batch: &[Recent], budget: usize) -> Vec<Recent
 /// The sizes by which envelopes were counted when they were posted.
 fn stored_bytes(envelopes: &[crate::envelope::Envelope]) -> u64 {
     // What came out of an item goes into one.
-    let sizes = envelopes.iter().filter_map(|envelope| serde_dynamo::to_attribute_value(envelope).ok());
-    sizes.map(|value| envelope_bytes(&value) as u64).sum()
-}
-
-/// A list of what the protocol itself reads back, as DynamoDB takes it.
-pub(super) fn list<T: serde::Serialize>(values: &[T]) -> AttributeValue {
-    AttributeValue::L(values.iter().filter_map(|value| serde_dynamo::to_attribute_value(value).ok()).collect())
+    envelopes.iter().map(|envelope| envelope_bytes(&text(envelope)) as u64).sum()
 }
 
 /// The commit by which an operator takes the first envelope from a blocked entity and releases it: the lease that

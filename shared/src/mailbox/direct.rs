@@ -8,11 +8,12 @@ use serde_dynamo::AttributeValue;
 use crate::batch::Batch;
 use crate::envelope::{Millis, Owner};
 use crate::host::Host;
-use crate::mailbox::commit::{Commit, Ending, list, made};
+use crate::mailbox::commit::{Commit, Ending, made};
 use crate::mailbox::image::{Lease, Mailbox, write_lease};
 use crate::mailbox::within;
 use crate::store::{Returns, Store, StoreError, Transaction, Update, Written};
 use crate::table;
+use crate::text::text;
 
 /// What is written, to which item, by whom.
 #[derive(Clone, Copy, Debug)]
@@ -64,13 +65,11 @@ impl Direct<'_> {
 
     fn update(&self, after: &Mailbox) -> Update {
         let mut set = String::from(table::DIRECT);
-        let ids = after.seen.iter().map(|id| id.0.to_vec()).collect();
         let mut values = vec![
             (":next", table::number(after.head)),
             (":zero", table::number(0)),
             (":next_version", table::number(after.version)),
-            (":recent", list(&after.recent)),
-            (":seen", AttributeValue::Bs(ids)),
+            (":recent", text(&after.recent)),
             (":kind", AttributeValue::S(after.entity.kind().to_owned())),
         ];
         made(self.batch, after.evicted.filter(|_| after.evicted != self.image.evicted), &mut set, &mut values);

@@ -1,6 +1,6 @@
 //! The mailbox item as the protocol reads it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 use serde_dynamo::{AttributeValue, Item};
@@ -11,6 +11,7 @@ use crate::outbox::Outgoing;
 use crate::outcome::{Outcome, Settled};
 use crate::registry::Stored;
 use crate::table;
+use crate::text::{self, Text};
 use crate::trace::Hop;
 
 /// What no counter reaches in the life of an entity, and what leaves room to count on from.
@@ -45,7 +46,7 @@ pub struct Recent {
     #[serde(rename = "i")]
     pub id: EnvelopeId,
     /// The [`Outcome`] as JSON.
-    #[serde(rename = "o")]
+    #[serde(rename = "o", with = "text::json")]
     pub outcome: String,
     /// The event that had the effect, when this one only repeated its key.
     #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
@@ -88,10 +89,10 @@ pub struct Mailbox {
     pub state: Option<AttributeValue>,
     /// The version of the kind that wrote the state.
     pub schema: u32,
-    /// The ids of what waits and of what is in `recent`, and of nothing else.
-    pub seen: BTreeSet<EnvelopeId>,
-    /// The greatest id that ever left `seen`.
+    /// The greatest id that ever left `recent`.
     pub evicted: Option<EnvelopeId>,
+    /// The greatest id of the set that the first version kept of those that wait and are recent; none without such a set.
+    pub first_seen: Option<EnvelopeId>,
     /// The last envelopes that left the queue, without a gap up to `head`.
     pub recent: Vec<Recent>,
     /// Effects that are committed and not delivered.
@@ -112,7 +113,7 @@ pub struct Mailbox {
 #[derive(Deserialize)]
 struct Plain {
     #[serde(default)]
-    queue: Vec<Envelope>,
+    queue: Vec<Text<Envelope>>,
     #[serde(default)]
     bytes: u64,
     #[serde(default)]
@@ -122,12 +123,9 @@ struct Plain {
     #[serde(default)]
     schema: u32,
     #[serde(default)]
-    seen: BTreeSet<EnvelopeId>,
-    evicted: Option<EnvelopeId>,
+    recent: Text<Vec<Recent>>,
     #[serde(default)]
-    recent: Vec<Recent>,
-    #[serde(default)]
-    outbox: Vec<Outgoing>,
+    outbox: Vec<Text<Outgoing>>,
     #[serde(default)]
     sent: u64,
     #[serde(default)]
@@ -151,8 +149,8 @@ impl Mailbox {
             lease: None,
             state: None,
             schema: 0,
-            seen: BTreeSet::new(),
             evicted: None,
+            first_seen: None,
             recent: Vec::new(),
             outbox: Vec::new(),
             sent: 0,
@@ -171,28 +169,30 @@ impl Mailbox {
         let mut attributes: HashMap<String, AttributeValue> = item.into();
         let lease = attributes.remove("lease").map(read_lease).transpose()?;
         let state = attributes.remove("state");
+        let evicted = attributes.remove("evicted").map(read_id).transpose()?;
+        let first_seen = attributes.remove("seen").map(read_seen).transpose()?.flatten();
         let plain: Plain =
             serde_dynamo::from_item(Item::from(attributes)).map_err(|error| Damaged(error.to_string()))?;
         let counters = [plain.head, plain.version, plain.sent, plain.bytes, plain.attempts, plain.strikes];
         if counters.into_iter().any(|counter| counter > COUNTER_MOST) {
             return Err(Damaged("a counter is beyond everything that was ever counted".to_owned()));
         }
-        if plain.recent.len() as u64 > plain.head {
+        if plain.recent.0.len() as u64 > plain.head {
             return Err(Damaged("more envelopes are recent than ever left the queue".to_owned()));
         }
         Ok(Self {
             entity: entity.clone(),
-            queue: plain.queue,
+            queue: plain.queue.into_iter().map(|Text(envelope)| envelope).collect(),
             bytes: plain.bytes,
             head: plain.head,
             version: plain.version,
             lease,
             state,
             schema: plain.schema,
-            seen: plain.seen,
-            evicted: plain.evicted,
-            recent: plain.recent,
-            outbox: plain.outbox,
+            evicted,
+            first_seen,
+            recent: plain.recent.0,
+            outbox: plain.outbox.into_iter().map(|Text(outgoing)| outgoing).collect(),
             sent: plain.sent,
             attempts: plain.attempts,
             running: plain.running,
@@ -236,7 +236,7 @@ impl Mailbox {
         self.head + 1
     }
 
-    /// The event id of an envelope that is still in `seen`.
+    /// The event id of an envelope that waits or is recent.
     #[must_use]
     pub fn event(&self, id: EnvelopeId) -> Option<EventId> {
         let queued = (self.first()..).zip(&self.queue).find(|(_, envelope)| envelope.id == id);
@@ -265,6 +265,21 @@ impl Mailbox {
     pub(crate) fn blank(entity: &str) -> Self {
         Self::new(entity.parse().unwrap())
     }
+}
+
+fn read_id(value: AttributeValue) -> Result<EnvelopeId, Damaged> {
+    let AttributeValue::B(id) = value else {
+        return Err(Damaged("an id is no bytes".to_owned()));
+    };
+    id.try_into().map(EnvelopeId).map_err(|_| Damaged("an id has not 12 bytes".to_owned()))
+}
+
+fn read_seen(value: AttributeValue) -> Result<Option<EnvelopeId>, Damaged> {
+    let AttributeValue::Bs(ids) = value else {
+        return Err(Damaged("what is seen is no set of ids".to_owned()));
+    };
+    let ids = ids.into_iter().map(|id| read_id(AttributeValue::B(id))).collect::<Result<Vec<_>, _>>()?;
+    Ok(ids.into_iter().max())
 }
 
 fn read_lease(value: AttributeValue) -> Result<Lease, Damaged> {

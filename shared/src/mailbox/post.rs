@@ -11,6 +11,7 @@ use crate::mailbox::image::{Damaged, Lease, Mailbox, envelope_bytes, write_lease
 use crate::mailbox::{StepError, persist};
 use crate::store::{Returns, Store, StoreError, Update, Written};
 use crate::table;
+use crate::text::text;
 use crate::waiting::Waiter;
 
 /// What is posted, and how.
@@ -102,7 +103,7 @@ pub async fn post<H: Host>(host: &H, posting: Posting<'_>, tries: &mut Tries) ->
         let ids: Vec<EnvelopeId> = envelopes.iter().map(|envelope| envelope.id).collect();
         // Registered before the write, so that a visit that is faster than the answer finds somebody to tell.
         let waiters = ids.iter().map(|id| host.waiting().wait_for(*id)).collect();
-        let update = update(host, &posting, &envelopes)?;
+        let update = update(host, &posting, &envelopes);
         let write = || host.store().update(update.clone());
         let (old, clean) = match persist(host, posting.deadline, write).await {
             Ok((Written::Applied { item, .. }, _)) => {
@@ -146,7 +147,7 @@ enum Refusal {
 }
 
 fn refusal(old: &Mailbox, ids: &[EnvelopeId], clean: bool) -> Refusal {
-    if ids.iter().any(|id| old.seen.contains(id)) {
+    if ids.iter().any(|id| old.event(*id).is_some()) {
         return Refusal::Duplicate;
     }
     match (old.evicted, ids.first()) {
@@ -171,18 +172,11 @@ pub(crate) fn seal<H: Host>(host: &H, drafts: &[Draft], mut floor: Option<Envelo
 }
 
 /// The write that posts these envelopes.
-///
-/// # Errors
-/// When an envelope cannot be stored.
-pub(crate) fn update<H: Host>(host: &H, posting: &Posting<'_>, envelopes: &[Envelope]) -> Result<Update, StepError> {
+pub(crate) fn update<H: Host>(host: &H, posting: &Posting<'_>, envelopes: &[Envelope]) -> Update {
     let settings = host.settings();
-    let damaged = |error: serde_dynamo::Error| StepError::Damaged {
-        entity: posting.entity.clone(),
-        damage: Damaged(error.to_string()),
-    };
-    let list: Vec<AttributeValue> =
-        envelopes.iter().map(serde_dynamo::to_attribute_value).collect::<Result<_, _>>().map_err(damaged)?;
+    let list: Vec<AttributeValue> = envelopes.iter().map(text).collect();
     let size: usize = list.iter().map(envelope_bytes).sum();
+    let id = envelopes.first().map_or(EnvelopeId([0; 12]), |first| first.id);
     let (length, bytes) = match posting.room {
         Room::Queue => (settings.queue_length, limits::QUEUE_BYTES),
         Room::Reserve => (
@@ -190,7 +184,6 @@ pub(crate) fn update<H: Host>(host: &H, posting: &Posting<'_>, envelopes: &[Enve
             limits::QUEUE_BYTES + limits::DELIVERY_RESERVE_BYTES,
         ),
     };
-    let ids: Vec<Vec<u8>> = envelopes.iter().map(|envelope| envelope.id.0.to_vec()).collect();
     let mut values = vec![
         (":none", AttributeValue::L(Vec::new())),
         (":zero", table::number(0)),
@@ -200,8 +193,9 @@ pub(crate) fn update<H: Host>(host: &H, posting: &Posting<'_>, envelopes: &[Enve
         (":size", table::number(size as u64)),
         (":room", table::number(length as i128 - envelopes.len() as i128)),
         (":room_bytes", table::number(bytes as i128 - size as i128)),
-        (":id", AttributeValue::B(ids.first().cloned().unwrap_or_default())),
-        (":ids", AttributeValue::Bs(ids)),
+        (":first", list.first().cloned().unwrap_or(AttributeValue::Null(true))),
+        (":id", AttributeValue::B(id.0.to_vec())),
+        (":hex", AttributeValue::S(id.to_string())),
         (":envelopes", AttributeValue::L(list)),
     ];
     let expression = match posting.owner {
@@ -212,13 +206,13 @@ pub(crate) fn update<H: Host>(host: &H, posting: &Posting<'_>, envelopes: &[Enve
             table::POST
         }
     };
-    Ok(Update {
+    Update {
         key: table::mailbox_key(posting.entity),
         update: expression.into(),
         condition: table::POST_IF.into(),
         values,
         returns: Returns::Item,
-    })
+    }
 }
 
 fn read(entity: &EntityId, item: serde_dynamo::Item) -> Result<Mailbox, StepError> {

@@ -10,6 +10,7 @@ use crate::mailbox::{StepError, persist};
 use crate::outbox::Outgoing;
 use crate::store::{Put, Returns, Store, Transaction, Update, Values, Written};
 use crate::table;
+use crate::text::texts;
 
 /// What is left of an outbox after a delivery, and what becomes of the lease.
 #[derive(Clone, Copy, Debug)]
@@ -103,9 +104,7 @@ impl Settle<'_> {
                 removed.push("#outbox");
             } else {
                 set += table::SETTLE_REST;
-                // What the protocol itself reads back.
-                let rest = self.rest.iter().filter_map(|outgoing| serde_dynamo::to_attribute_value(outgoing).ok());
-                values.push((":rest", AttributeValue::L(rest.collect())));
+                values.push((":rest", texts(self.rest)));
             }
         }
         match self.ending {

@@ -94,6 +94,7 @@ pub async fn event<H: Host>(host: &H, entity: &EntityId, event: EventId) -> Resu
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 pub struct DeadLetter {
     /// The envelope as it was.
+    #[serde(deserialize_with = "crate::text::deserialize")]
     pub envelope: crate::envelope::Envelope,
     /// Why it could not be processed.
     pub cause: String,

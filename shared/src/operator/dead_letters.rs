@@ -16,6 +16,7 @@ use crate::outbox::Outgoing;
 use crate::receipt;
 use crate::store::{Consistency, Delete, Key, Order, Query, Store, StoreError, Written};
 use crate::table;
+use crate::text::Text;
 
 /// Which dead letter of an entity: `event-7` is the one of its seventh event, `effect-7-0` is the first effect of that
 /// event. Events come before effects, and both are in the order in which they were processed.
@@ -120,10 +121,12 @@ impl Letter {
         let unreadable = |error: serde_dynamo::Error| Content::Unreadable(error.to_string());
         let content = match id {
             LetterId::Event(_) => attributes.remove("envelope").map_or_else(missing, |value| {
-                serde_dynamo::from_attribute_value(value).map_or_else(unreadable, Content::Event)
+                serde_dynamo::from_attribute_value(value)
+                    .map_or_else(unreadable, |Text(envelope)| Content::Event(envelope))
             }),
             LetterId::Effect(..) => attributes.remove("effect").map_or_else(missing, |value| {
-                serde_dynamo::from_attribute_value(value).map_or_else(unreadable, Content::Effect)
+                serde_dynamo::from_attribute_value(value)
+                    .map_or_else(unreadable, |Text(effect)| Content::Effect(effect))
             }),
         };
         let stored = serde_dynamo::from_item(Item::from(attributes));

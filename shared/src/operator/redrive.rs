@@ -100,7 +100,7 @@ pub async fn one<H: Host>(
         };
         let envelope = seal(host, &parcel.draft, floor);
         let id = envelope.id;
-        let transaction = parcel.transaction(host, &letter.key(entity), &envelope, deadline)?;
+        let transaction = parcel.transaction(host, &letter.key(entity), &envelope, deadline);
         let write = || host.store().transact(transaction.clone());
         let (old, certain) = match persist(host, deadline, write).await? {
             (Written::Applied { .. }, _) => {
@@ -214,15 +214,15 @@ impl Parcel {
         letter: &crate::store::Key,
         envelope: &Envelope,
         deadline: Millis,
-    ) -> Result<Transaction, StepError> {
+    ) -> Transaction {
         let drafts = std::slice::from_ref(&self.draft);
         let posting = Posting { entity: &self.to, drafts, owner: None, room: self.room, deadline };
-        Ok(Transaction {
-            update: post::update(host, &posting, std::slice::from_ref(envelope))?,
+        Transaction {
+            update: post::update(host, &posting, std::slice::from_ref(envelope)),
             puts: self.receipt.iter().cloned().collect(),
             deletes: vec![Delete { key: letter.clone(), condition: table::DELETE_IF }],
             token: Owner::new(host.now(), host.random()).to_string(),
-        })
+        }
     }
 }
 

@@ -67,7 +67,7 @@ fn what_is_posted_carries_a_key_that_follows_from_where_it_came_from() {
 fn effects_fill_by_number_or_by_size_whichever_is_more() {
     assert_eq!(fill(&[]), 0.0);
     assert_eq!(fill(&vec![to("a"); limits::OUTBOX_LENGTH]), 1.0);
-    let overhead = 64 + "counter/a".len();
+    let overhead = 128 + "counter/a".len();
     let large = Outgoing { body: "x".repeat(limits::OUTBOX_BYTES / 4 - overhead), ..to("a") };
     assert_eq!(fill(&[large.clone(), large]), 0.5);
 }

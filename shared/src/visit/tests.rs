@@ -23,6 +23,7 @@ use crate::scripted::heard::{Heard, listen};
 use crate::scripted::{BEGINNING, Reply, Scripted, assert_complete, run, value_of};
 use crate::store::{StoreError, Update};
 use crate::table;
+use crate::text::texts;
 
 thread_local! {
     /// How often the actor ran in this test, and how many of the runs that are told to fail will fail.
@@ -248,8 +249,7 @@ fn no_step_begins_in_the_time_that_is_left_for_handing_over() {
     let image = Mailbox { outbox: vec![later.clone()], ..held([plain(7)]) };
     let over = played::<'p'>(&image, Settings::default(), 0, vec![Reply::applied(&free(image.clone()))]);
     assert_eq!((&over.end, over.runs, over.removed()), (&Ok(End::Released), 0, vec![HANDED_OVER.to_owned()]));
-    let rest = AttributeValue::L(vec![serde_dynamo::to_attribute_value(later).unwrap()]);
-    assert_eq!(value_of(&over.updates()[0], ":rest"), Some(rest));
+    assert_eq!(value_of(&over.updates()[0], ":rest"), Some(texts(&[later])));
     let in_time = played::<'p'>(&held([plain(7)]), Settings::default(), 1, vec![Reply::applied(&idle(7))]);
     assert_eq!((in_time.end, in_time.runs), (Ok(End::Released), 1));
 }

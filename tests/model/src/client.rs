@@ -18,7 +18,7 @@ pub(crate) enum Refusal {
     Duplicate,
     /// The ids are too old.
     Old {
-        /// The greatest id that ever left `seen`.
+        /// The greatest id that ever left `recent`.
         evicted: u8,
     },
     /// There is no room.
@@ -29,7 +29,7 @@ pub(crate) enum Refusal {
 pub(crate) fn refusal(old: &Mailbox, envelopes: &[Envelope]) -> Refusal {
     let first = envelopes.first().map_or(0, |envelope| envelope.id);
     match old.evicted {
-        _ if envelopes.iter().any(|envelope| old.seen.contains(envelope.id)) => Refusal::Duplicate,
+        _ if envelopes.iter().any(|envelope| old.knows(envelope.id)) => Refusal::Duplicate,
         Some(evicted) if evicted >= first => Refusal::Old { evicted },
         _ => Refusal::Full,
     }

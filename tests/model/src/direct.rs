@@ -4,7 +4,7 @@
 
 use crate::config::Client;
 use crate::fact::Fact;
-use crate::mailbox::{Ids, Lease, Mailbox, NOBODY, Queue};
+use crate::mailbox::{Lease, Mailbox, NOBODY, Queue};
 use crate::mutant::Mutant;
 use crate::request::{Commit, Ending, Request, Write};
 use crate::system::{Action, System};
@@ -17,8 +17,6 @@ pub struct Direct {
     pub version: u8,
     /// What a commit of the same events would do.
     pub commit: Commit,
-    /// All ids that are seen afterwards.
-    pub seen: Ids,
     /// The events, in order.
     pub envelopes: Queue,
 }
@@ -34,7 +32,7 @@ impl Direct {
     pub fn change(&self, item: &mut Mailbox, me: u8, mutant: Option<Mutant>) {
         item.head = self.commit.head + self.commit.taken;
         item.state = self.commit.state.unwrap_or(item.state);
-        (item.recent, item.seen, item.evicted) = (self.commit.recent, self.seen, self.commit.evicted);
+        (item.recent, item.evicted) = (self.commit.recent, self.commit.evicted);
         item.outbox.extend(&self.commit.outgoing);
         if !self.commit.outgoing.is_empty() {
             item.lease = Lease { owner: me, until: 1 };
@@ -104,9 +102,7 @@ impl System {
         if !commit.outgoing.is_empty() {
             commit.ending = Ending::Keep;
         }
-        let mut seen = image.seen.minus(commit.forgotten);
-        image.queue.iter().for_each(|envelope| seen.insert(envelope.id));
-        let write = Write::Direct(Direct { version: image.version, commit, seen, envelopes: image.queue });
+        let write = Write::Direct(Direct { version: image.version, commit, envelopes: image.queue });
         Some(Request { write, ..self.post_request(client, post) })
     }
 

@@ -99,9 +99,7 @@ pub struct Mailbox {
     pub lease: Lease,
     /// The events that were applied, in order.
     pub state: Events,
-    /// The ids of what waits and of what is in `recent`.
-    pub seen: Ids,
-    /// The greatest id that ever left `seen`.
+    /// The greatest id that ever left `recent`.
     pub evicted: Option<u8>,
     /// The ids of the last batch; the byte budget for older ones is zero, which is the hardest.
     pub recent: Ids,
@@ -126,6 +124,12 @@ impl Mailbox {
     #[must_use]
     pub fn held_by(&self, owner: u8) -> bool {
         owner != NOBODY && self.lease.owner == owner
+    }
+
+    /// Whether an envelope waits or is recent.
+    #[must_use]
+    pub fn knows(&self, id: u8) -> bool {
+        self.recent.contains(id) || self.queue.iter().any(|envelope| envelope.id == id)
     }
 
     /// Whether an operator must release the entity.

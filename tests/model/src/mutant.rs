@@ -58,7 +58,7 @@ macro_rules! mutants {
 mutants! {
     NoFence: "The holder's writes do not compare the lease's owner.", "keyless", Fenced;
     NoHead: "The holder's writes do not compare the head.", "keyless", NeverDropped;
-    NoSeen: "A post does not look for its id among the seen ones.", "keyless", AtMostOnce;
+    NoSeen: "A post does not look for its id among those that wait or are recent.", "keyless", AtMostOnce;
     NoEvicted: "Nothing keeps the greatest id that was forgotten.", "keyless", AtMostOnce;
     UnknownTakenForStale: "A keyless post of unknown outcome gets a fresh id.", "keyless", AtMostOnce;
     FullReseals: "A post that found no room goes out again with fresh ids.", "full", AtMostOnce;

@@ -51,9 +51,7 @@ pub struct Commit {
     pub state: Option<Events>,
     /// The ids of the batch.
     pub recent: Ids,
-    /// The ids that leave `seen`.
-    pub forgotten: Ids,
-    /// The greatest id that ever left `seen`.
+    /// The greatest id that ever left `recent`.
     pub evicted: Option<u8>,
     /// Effects for the outbox.
     pub outgoing: Outbox,
@@ -139,7 +137,7 @@ impl Request {
         match &self.write {
             Write::Post { envelopes, room } => {
                 let id = envelopes.first().map_or(0, |envelope| envelope.id);
-                let unseen = !item.seen.contains(id) || without(Mutant::NoSeen);
+                let unseen = !item.knows(id) || without(Mutant::NoSeen);
                 let above = item.evicted.is_none_or(|evicted| evicted < id) || without(Mutant::NoEvicted);
                 unseen && above && item.queue.len() + envelopes.len() <= usize::from(*room)
             }
@@ -169,7 +167,6 @@ impl Request {
         match &self.write {
             Write::Post { envelopes, .. } => {
                 item.queue.extend(envelopes);
-                envelopes.iter().for_each(|envelope| item.seen.insert(envelope.id));
                 if item.lease.owner == NOBODY && self.me != NOBODY {
                     item.lease = Lease { owner: self.me, until: 1 };
                 }
@@ -217,7 +214,6 @@ impl Commit {
         if mutant != Some(Mutant::NoEvicted) {
             item.evicted = self.evicted.max(item.evicted);
         }
-        item.seen = item.seen.minus(self.forgotten);
         item.outbox.extend(&self.outgoing);
         if self.stays_suspect {
             acquit(item, mutant);

@@ -202,7 +202,7 @@ impl System {
         if let Write::Post { envelopes, .. } = &request.write {
             let item = &world.items[usize::from(request.entity)];
             let id = envelopes.first().map_or(0, |envelope| envelope.id);
-            if !item.seen.contains(id) && item.evicted.is_some_and(|evicted| evicted >= id) {
+            if !item.knows(id) && item.evicted.is_some_and(|evicted| evicted >= id) {
                 self.facts.note(Fact::LatePostEvicted);
             }
         }

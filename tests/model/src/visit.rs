@@ -209,7 +209,6 @@ impl System {
             taken,
             state: None,
             recent: Ids::default(),
-            forgotten: Ids::default(),
             evicted: image.evicted,
             outgoing: Outbox::default(),
             receipts: List::default(),
@@ -231,8 +230,7 @@ impl System {
                 put(&mut commit.receipts, envelope.key, envelope.event);
             }
         }
-        commit.forgotten = image.recent.minus(commit.recent);
-        commit.evicted = commit.forgotten.greatest().max(image.evicted);
+        commit.evicted = image.recent.minus(commit.recent).greatest().max(image.evicted);
         commit
     }
 

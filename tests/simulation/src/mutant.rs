@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_dynamo::{AttributeValue, Item};
+use serde_json::Value;
 use shared::store::{Transaction, Update, Written};
 use shared::table;
 
@@ -45,14 +46,14 @@ mutants! {
     NoFence = "no-fence",
     /// A commit asks whether it holds the lease, but not whether it was applied before.
     NoHead = "no-head",
-    /// A post does not ask whether it was applied before.
-    NoDedup = "no-dedup",
+    /// A post does not ask whether it waits already.
+    WaitingUnasked = "waiting-unasked",
+    /// A post does not ask whether it was processed already.
+    RecentUnasked = "recent-unasked",
     /// A post does not ask whether its id is older than what is remembered.
     NoEvicted = "no-evicted",
-    /// What leaves `seen` is not remembered as evicted.
+    /// What leaves `recent` is not remembered as evicted.
     EvictedNotKept = "evicted-not-kept",
-    /// A post does not enter its ids.
-    SeenNotKept = "seen-not-kept",
     /// A commit releases the lease whoever has posted meanwhile.
     ReleaseBlindly = "release-blindly",
     /// A delivery releases the lease whoever has posted meanwhile.
@@ -120,7 +121,8 @@ impl Mutant {
         match self {
             Self::NoFence => strip(condition, "#lease.#owner = :me AND ", ""),
             Self::NoHead => strip(condition, "#lease.#owner = :me AND #head = :head", "#lease.#owner = :me"),
-            Self::NoDedup => strip(condition, "NOT contains(#seen, :id) AND ", ""),
+            Self::WaitingUnasked => strip(condition, "NOT contains(#queue, :first) AND ", ""),
+            Self::RecentUnasked => strip(condition, "NOT contains(#recent, :hex) AND ", ""),
             Self::NoEvicted => strip(condition, "AND (attribute_not_exists(#evicted) OR #evicted < :id)", ""),
             Self::EvictedNotKept => strip(changes, table::COMMIT_EVICTED, ""),
             Self::DirectBlindly => {
@@ -128,8 +130,7 @@ impl Mutant {
                 strip(condition, table::DIRECT_IF_NEW, "attribute_not_exists(#deleted)");
             }
             Self::DirectUnmarked => strip(changes, table::DIRECT_LEASE, ", #lease = :mine"),
-            Self::DirectUnseen => strip(changes, " #seen = :seen,", ""),
-            Self::SeenNotKept => strip(changes, " ADD #seen :ids", ""),
+            Self::DirectUnseen => strip(changes, " #recent = :recent, #kind", " #kind"),
             Self::ReleaseBlindly => strip(condition, table::IF_NO_NEWCOMER, ""),
             Self::SettleBlindly => strip(condition, table::IF_QUEUE_EMPTY, ""),
             Self::SettleUncounted => strip(condition, table::SETTLE_IF_SENT, ""),
@@ -218,12 +219,13 @@ fn rename_keys(world: &World, update: &mut Update) {
             continue;
         };
         for envelope in envelopes {
-            let AttributeValue::M(envelope) = envelope else {
+            let AttributeValue::S(text) = envelope else {
                 continue;
             };
-            let from = envelope.contains_key("f");
-            if let (true, Some(AttributeValue::M(key))) = (from, envelope.get_mut("k")) {
-                key.insert("n".to_owned(), AttributeValue::S(format!("o/{}", world.random())));
+            let read: Option<Value> = serde_json::from_str(text).ok();
+            if let Some(mut read) = read.filter(|read| read.get("f").is_some()) {
+                read["k"]["n"] = format!("o/{}", world.random()).into();
+                *text = read.to_string();
             }
         }
     }

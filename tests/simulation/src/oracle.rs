@@ -59,7 +59,7 @@ struct Truth {
     /// Tokens in the order in which they were applied.
     applied: Vec<u64>,
     /// Ids of all envelopes that were ever appended.
-    envelopes: HashSet<Vec<u8>>,
+    envelopes: HashSet<String>,
     /// Tokens of all envelopes that were ever appended.
     stored: HashSet<u64>,
     /// Tokens that lie in the dead letters.

@@ -1,5 +1,8 @@
-//! What the first version stored: literal items of a few accounts, which every version from then on reads by every route
+//! What earlier versions stored: literal items of a few accounts, which every version from then on reads by every route
 //! and goes on from. Whoever changes the stored form adds items of the new one and leaves these as they are.
+//!
+//! The first version stored envelopes, effects and replies as maps, and the ids of what waits and is recent in a set
+//! beside them; the second stores each as one text, and no set.
 
 use std::collections::HashMap;
 
@@ -11,7 +14,14 @@ use shared::actors::account::Command;
 use crate::accounts::{Attributes, account, events_of, transferring};
 use crate::world::World;
 
-const FIRST: &str = include_str!("first-version.json");
+/// What a version stored, and when it began to.
+struct Version {
+    items: &'static str,
+    began: &'static str,
+}
+
+const FIRST: Version = Version { items: include_str!("first-version.json"), began: "2026-11-21T14:58:22.004Z" };
+const SECOND: Version = Version { items: include_str!("second-version.json"), began: "2026-11-22T06:43:02.930Z" };
 
 /// Items as DynamoDB's own JSON has them.
 fn items(text: &str) -> Vec<Attributes> {
@@ -76,7 +86,7 @@ fn form(typed: &Value) -> Value {
     }
 }
 
-/// A text without its long runs of hexadecimal digits.
+/// A text without its ids, which have 24 hexadecimal digits or more, and its times, which have 13.
 fn without_ids(text: &str) -> String {
     let (mut kept, mut run) = (String::new(), String::new());
     for letter in text.chars().chain([' ']) {
@@ -84,7 +94,7 @@ fn without_ids(text: &str) -> String {
             run.push(letter);
             continue;
         }
-        kept += if run.len() >= 24 { "#" } else { &run };
+        kept += if run.len() >= 24 || run.len() == 13 { "#" } else { &run };
         run.clear();
         kept.push(letter);
     }
@@ -119,18 +129,18 @@ async fn all(world: &World) -> Vec<Value> {
     all
 }
 
-/// A world in which these items are all that was ever stored.
-async fn loaded() -> World {
+/// A world in which the items of a version are all that was ever stored.
+async fn loaded(version: &Version) -> World {
     let world = World::new().await;
-    for item in items(FIRST) {
+    for item in items(version.items) {
         world.put_item(item).await;
     }
     world
 }
 
 /// The ids of the transfers that had ended.
-fn transfers() -> [String; 2] {
-    let ids = items(FIRST).into_iter().filter_map(|item| match &item["sk"] {
+fn transfers(version: &Version) -> [String; 2] {
+    let ids = items(version.items).into_iter().filter_map(|item| match &item["sk"] {
         AttributeValue::S(sk) if item["pk"] == AttributeValue::S("account/alice".to_owned()) => {
             sk.strip_prefix("data#transfer#").map(str::to_owned)
         }
@@ -140,9 +150,15 @@ fn transfers() -> [String; 2] {
 }
 
 #[tokio::test]
-async fn every_route_reads_what_the_first_version_stored() {
-    let world = loaded().await;
-    let [completed, refunded] = transfers();
+async fn every_route_reads_what_any_version_stored() {
+    for version in [FIRST, SECOND] {
+        every_route_reads(&version).await;
+    }
+}
+
+async fn every_route_reads(stored: &Version) {
+    let world = loaded(stored).await;
+    let [completed, refunded] = transfers(stored);
     let sent = |id: &str, to: &str, amount: u64| json!({"amount": amount, "transfer": {"id": id, "from": "alice", "to": to, "amount": amount}});
     let events = [
         ("AccountOpened", json!({"owner": "Alice", "initial_balance": 100}), 100),
@@ -167,7 +183,7 @@ async fn every_route_reads_what_the_first_version_stored() {
         let then = world.get(&format!("/accounts/alice?at={}", event["time"].as_str().unwrap())).await;
         assert_eq!((then.status, &then.body["version"]), (200, &json!(at)));
     }
-    assert_eq!(journal[0]["time"], "2026-11-21T14:58:22.004Z");
+    assert_eq!(journal[0]["time"], stored.began);
     for (id, balance, version) in [("alice", 122, 8), ("bob", 30, 2)] {
         assert_eq!((world.balance(id).await, world.version(id).await), (json!(balance), version));
         world.verified(id).await;
@@ -188,8 +204,14 @@ async fn every_route_reads_what_the_first_version_stored() {
 }
 
 #[tokio::test]
-async fn accounts_of_the_first_version_go_on() {
-    let world = loaded().await;
+async fn accounts_of_any_version_go_on() {
+    for version in [FIRST, SECOND] {
+        go_on(&version).await;
+    }
+}
+
+async fn go_on(stored: &Version) {
+    let world = loaded(stored).await;
     assert_eq!(world.get("/accounts/carol").await.status, 404, "what opens it waits");
     world.records.put_back(&[account("carol")]);
     world.work_off().await;
@@ -210,13 +232,13 @@ async fn accounts_of_the_first_version_go_on() {
 }
 
 #[tokio::test]
-async fn what_is_stored_has_the_form_of_the_first_version() {
+async fn what_is_stored_has_the_form_of_the_last_version() {
     let world = World::new().await;
     play(&world).await;
-    let (now, first): (Vec<Value>, Vec<Value>) = (all(&world).await, serde_json::from_str(FIRST).unwrap());
-    assert_eq!(now.len(), first.len());
-    for (now, first) in now.iter().zip(&first) {
-        assert_eq!(form(now), form(first));
+    let (now, last): (Vec<Value>, Vec<Value>) = (all(&world).await, serde_json::from_str(SECOND.items).unwrap());
+    assert_eq!(now.len(), last.len());
+    for (now, last) in now.iter().zip(&last) {
+        assert_eq!(form(now), form(last));
     }
 }
 

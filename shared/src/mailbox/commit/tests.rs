@@ -5,14 +5,15 @@ use serde_json::json;
 
 use super::{Commit, Committed, Ending, Note, commit, keep_recent, note};
 use crate::batch::{Batch, recent_bytes};
-use crate::envelope::{Envelope, EnvelopeId, Owner};
-use crate::limits::{LEASE_MS, RECENT_IDLE_BYTES, SUSPECT_ATTEMPTS};
+use crate::envelope::{Envelope, EnvelopeId, Millis, Owner};
+use crate::limits::{self, LEASE_MS, RECENT_IDLE_BYTES, SUSPECT_ATTEMPTS};
 use crate::mailbox::image::{Lease, Mailbox, Recent, envelope_bytes, write_lease};
 use crate::outbox::Outgoing;
 use crate::outcome::Outcome;
 use crate::scripted::{BEGINNING, Reply, Scripted, assert_complete, run, value_of};
 use crate::store::{Key, Put, Returns, Update, Written};
 use crate::table;
+use crate::text::{text, texts};
 
 const ENDINGS: [Ending; 4] = [Ending::Release, Ending::Leave, Ending::Keep, Ending::HandOver];
 
@@ -37,7 +38,7 @@ fn envelope(number: u64) -> Envelope {
 }
 
 fn bytes(number: u64) -> u64 {
-    envelope_bytes(&serde_dynamo::to_attribute_value(envelope(number)).unwrap()) as u64
+    envelope_bytes(&text(&envelope(number))) as u64
 }
 
 fn recent(number: u64) -> Recent {
@@ -62,7 +63,6 @@ fn image() -> Mailbox {
         head: 6,
         version: 40,
         lease: held(me()),
-        seen: [5, 6, 7, 8, 9].map(id).into(),
         recent: vec![recent(5), recent(6)],
         pending: true,
         ..Mailbox::blank("counter/a")
@@ -104,7 +104,6 @@ fn what_is_known_without_the_database_is_what_the_commit_does() {
         bytes: bytes(9),
         head: 8,
         version: 41,
-        seen: [6, 7, 8, 9].map(id).into(),
         evicted: Some(id(5)),
         recent: vec![recent(6), recent(7), recent(8)],
         ..image()
@@ -133,10 +132,8 @@ fn what_a_batch_made_is_taken_over() {
     let update = updated(&before, &batch, Ending::Keep, budget());
     assert_eq!(value_of(&update, ":state"), Some(state));
     assert_eq!(value_of(&update, ":schema"), Some(table::number(3)));
-    let evicted = before.evicted.unwrap();
-    assert_eq!(value_of(&update, ":evicted"), Some(AttributeValue::B(evicted.0.to_vec())));
-    let effects = AttributeValue::L(vec![serde_dynamo::to_attribute_value(effect(7)).unwrap()]);
-    assert_eq!(value_of(&update, ":effects"), Some(effects));
+    assert_eq!(value_of(&update, ":evicted"), None);
+    assert_eq!(value_of(&update, ":effects"), Some(texts(&[effect(7)])));
 }
 
 #[test]
@@ -152,16 +149,15 @@ fn an_update_says_what_the_batch_changed_and_nothing_else() {
     for (name, number) in [(":next", 8), (":head", 6), (":freed", bytes(7) + bytes(8))] {
         assert_eq!(value_of(&plain, name), Some(table::number(number)), "{name}");
     }
-    let Some(AttributeValue::L(recents)) = value_of(&plain, ":recent") else { panic!("no list") };
-    assert_eq!(recents.len(), 4);
+    assert_eq!(value_of(&plain, ":recent"), Some(text(&[5, 6, 7, 8].map(recent))));
 
     let full = Batch { state: Some((1, table::number(1))), outgoing: vec![effect(7)], ..batch() };
     let full = updated(&image(), &full, Ending::Keep, budget());
     let set = [table::COMMIT, table::COMMIT_STATE, table::COMMIT_EVICTED, table::COMMIT_EFFECTS, table::RENEW].concat();
     let removed = format!("#queue[0], #queue[1], {}", table::UNSUSPECT);
-    assert_eq!(full.update, format!("{set} REMOVE {removed}{}", table::COMMIT_FORGET));
+    assert_eq!(full.update, format!("{set} REMOVE {removed}"));
     assert_eq!(full.condition, table::COMMIT_IF);
-    assert_eq!(value_of(&full, ":forgotten"), Some(AttributeValue::Bs(vec![id(5).0.to_vec()])));
+    assert_eq!(value_of(&full, ":evicted"), Some(AttributeValue::B(id(5).0.to_vec())));
     assert_eq!(value_of(&full, ":until"), Some(table::number(BEGINNING.plus(LEASE_MS).0)));
 }
 
@@ -176,6 +172,18 @@ fn what_a_commit_removes_is_what_its_ending_says() {
     assert_eq!(removed(Ending::Keep), format!("#queue[0], #queue[1], {}", table::UNSUSPECT));
     let handed_over = format!("#queue[0], #queue[1], {}, {}", table::HAND_OVER, table::UNSUSPECT);
     assert_eq!(removed(Ending::HandOver), handed_over);
+}
+
+#[test]
+fn what_the_first_version_kept_goes_a_day_later() {
+    for (age, goes) in [(limits::RECEIPT_MS, false), (limits::RECEIPT_MS + 1, true)] {
+        let last = EnvelopeId::new(Millis(BEGINNING.plus(LEASE_MS).0 - age), 1, None);
+        let image = Mailbox { first_seen: Some(last), ..image() };
+        let update = updated(&image, &batch(), Ending::Keep, usize::MAX).update;
+        assert_eq!(update.ends_with(table::FIRST_SEEN), goes, "{update}");
+        let after = of(&image, &batch(), Ending::Keep).after(usize::MAX, BEGINNING.plus(LEASE_MS));
+        assert_eq!(after.first_seen.is_none(), goes);
+    }
 }
 
 #[test]

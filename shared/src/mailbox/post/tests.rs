@@ -10,6 +10,7 @@ use crate::mailbox::image::{Lease, Mailbox, envelope_bytes, write_lease};
 use crate::scripted::{BEGINNING, Reply, Scripted, assert_complete, item, run, value_of};
 use crate::store::{StoreError, Update, Written};
 use crate::table;
+use crate::text::{Text, text};
 
 fn entity() -> EntityId {
     EntityId::new("counter", "a").unwrap()
@@ -42,8 +43,7 @@ fn envelope(id: EnvelopeId) -> Envelope {
 
 /// A mailbox in which these wait.
 fn queue(ids: &[EnvelopeId]) -> Mailbox {
-    let seen = ids.iter().copied().collect();
-    Mailbox { head: 6, queue: ids.iter().copied().map(envelope).collect(), seen, ..Mailbox::blank("counter/a") }
+    Mailbox { head: 6, queue: ids.iter().copied().map(envelope).collect(), ..Mailbox::blank("counter/a") }
 }
 
 /// A mailbox that forgot everything up to this id.
@@ -57,8 +57,9 @@ fn refused(old: &Mailbox, clean: bool) -> Reply {
 
 /// The ids that a write posts.
 fn ids(update: &Update) -> Vec<EnvelopeId> {
-    let Some(AttributeValue::Bs(ids)) = value_of(update, ":ids") else { panic!("no ids") };
-    ids.into_iter().map(|id| EnvelopeId(id.try_into().unwrap())).collect()
+    let posted: Vec<Text<Envelope>> =
+        serde_dynamo::from_attribute_value(value_of(update, ":envelopes").unwrap()).unwrap();
+    posted.into_iter().map(|Text(envelope)| envelope.id).collect()
 }
 
 fn tried(replies: impl IntoIterator<Item = Reply>, drafts: &[Draft]) -> (Posted, Tries, Vec<EnvelopeId>) {
@@ -135,7 +136,7 @@ fn a_refusal_says_what_is_known_of_the_ids() {
     };
     for clean in [true, false] {
         assert_eq!(said(&queue(&[id(4), id(5)]), clean), "duplicate");
-        // The first has left `seen` already.
+        // The first is no longer recent.
         assert_eq!(said(&Mailbox { evicted: Some(id(4)), ..queue(&[id(5)]) }, clean), "duplicate");
         assert_eq!(said(&queue(&[id(6)]), clean), "full");
         assert_eq!(said(&evicted(id(3)), clean), "full");
@@ -168,8 +169,7 @@ fn ids_of_one_post_ascend_from_above_the_floor() {
 fn a_post_asks_for_the_room_that_it_needs() {
     let (host, entity, drafts) = (Scripted::new([]), entity(), [draft(), keyed()]);
     let envelopes = seal(&host, &drafts, None);
-    let size: usize =
-        envelopes.iter().map(|envelope| envelope_bytes(&serde_dynamo::to_attribute_value(envelope).unwrap())).sum();
+    let size: usize = envelopes.iter().map(|envelope| envelope_bytes(&text(envelope))).sum();
     let owner = Owner::new(BEGINNING, 3);
     let cases = [
         (Room::Queue, limits::QUEUE_LENGTH, limits::QUEUE_BYTES),
@@ -182,13 +182,15 @@ fn a_post_asks_for_the_room_that_it_needs() {
     for (room, length, bytes) in cases {
         for (owner, expression) in [(None, table::POST_DETACHED), (Some(owner), table::POST)] {
             let posting = Posting { room, owner, ..posting(&entity, &drafts) };
-            let update = update(&host, &posting, &envelopes).unwrap();
+            let update = update(&host, &posting, &envelopes);
             assert_complete(&update);
             assert_eq!((update.update.as_ref(), update.condition.as_ref()), (expression, table::POST_IF));
             assert_eq!(value_of(&update, ":size"), Some(table::number(size as u64)));
             assert_eq!(value_of(&update, ":room"), Some(table::number(length as u64 - 2)));
             assert_eq!(value_of(&update, ":room_bytes"), Some(table::number((bytes - size) as u64)));
             assert_eq!(value_of(&update, ":id"), Some(AttributeValue::B(envelopes[0].id.0.to_vec())));
+            assert_eq!(value_of(&update, ":hex"), Some(AttributeValue::S(envelopes[0].id.to_string())));
+            assert_eq!(value_of(&update, ":first"), Some(text(&envelopes[0])));
             let mine = owner.map(|owner| write_lease(&Lease::Held { owner, until: BEGINNING.plus(LEASE_MS) }));
             assert_eq!(value_of(&update, ":mine"), mine);
         }

@@ -11,6 +11,7 @@ use crate::outbox::Outgoing;
 use crate::scripted::{BEGINNING, Reply, Scripted, assert_complete, run, value_of};
 use crate::store::{Put, Update, Written};
 use crate::table;
+use crate::text::texts;
 
 const ENDINGS: [Ending; 4] = [Ending::Release, Ending::Leave, Ending::Keep, Ending::HandOver];
 
@@ -85,8 +86,7 @@ fn what_left_the_outbox_is_counted_and_what_stays_is_written() {
     let set = [table::SETTLE, table::SETTLE_REST, table::RENEW].concat();
     assert_eq!(some.update, format!("{set} REMOVE {}", table::NOT_RUNNING));
     assert_eq!(some.condition, [table::COMMIT_IF, table::SETTLE_IF_SENT].concat());
-    let rest = [5, 6].map(|sequence| serde_dynamo::to_attribute_value(effect(sequence)).unwrap());
-    assert_eq!(value_of(&some, ":rest"), Some(AttributeValue::L(rest.to_vec())));
+    assert_eq!(value_of(&some, ":rest"), Some(texts(&[5, 6].map(effect))));
     for (name, number) in [(":sent", 4), (":sent_next", 8), (":head", 9), (":until", BEGINNING.plus(LEASE_MS).0)] {
         assert_eq!(value_of(&some, name), Some(table::number(number)), "{name}");
     }

@@ -1,6 +1,5 @@
 //! What is pushed to whom, in which order, and what an entity is told of connections that are gone.
 
-use serde_dynamo::AttributeValue;
 use serde_json::json;
 
 use super::{ANSWER_MS, Pushes, tell};
@@ -10,6 +9,7 @@ use crate::registry::Kind;
 use crate::scripted::{BEGINNING, Reply, Scripted, run, value_of};
 use crate::store::StoreError;
 use crate::table;
+use crate::text::Text;
 
 /// Remembers nothing, and wants to know or not which connections are gone.
 struct Told<const CARES: bool>;
@@ -75,9 +75,8 @@ fn an_entity_that_wants_to_know_is_told_of_what_is_gone() {
     assert_eq!(pushed, ["gone 1"]);
     let (update, _) = host.writes().remove(0);
     assert_eq!((&update.key, update.update.as_ref()), (&table::mailbox_key(&entity()), table::POST_DETACHED));
-    let Some(AttributeValue::L(posted)) = value_of(&update, ":envelopes") else { panic!("no envelopes") };
-    let posted: Vec<Envelope> =
-        posted.into_iter().map(|value| serde_dynamo::from_attribute_value(value).unwrap()).collect();
-    assert_eq!(posted.iter().map(|envelope| &envelope.body).collect::<Vec<_>>(), [&json!("gone").to_string()]);
+    let posted: Vec<Text<Envelope>> =
+        serde_dynamo::from_attribute_value(value_of(&update, ":envelopes").unwrap()).unwrap();
+    assert_eq!(posted.iter().map(|Text(envelope)| &envelope.body).collect::<Vec<_>>(), [&json!("gone").to_string()]);
     assert_eq!(told::<false>(&pushes, BEGINNING.plus(1_000), vec![]).0, ["gone 1"]);
 }

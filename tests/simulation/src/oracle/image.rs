@@ -17,7 +17,7 @@ pub struct Image<'a>(pub Option<&'a Attributes>);
 #[derive(Debug)]
 pub struct Letter {
     /// Its id.
-    pub id: Vec<u8>,
+    pub id: String,
     /// The command.
     pub add: Add,
     /// The name of its receipt.
@@ -70,40 +70,35 @@ impl<'a> Image<'a> {
         }
     }
 
-    pub fn seen(self) -> BTreeSet<&'a [u8]> {
-        match self.get("seen") {
-            Some(AttributeValue::Bs(ids)) => ids.iter().map(Vec::as_slice).collect(),
-            _ => BTreeSet::new(),
+    /// The ids of what waits and of what left the queue lately.
+    pub fn known(self) -> BTreeSet<String> {
+        let waiting = self.list("queue").iter().filter_map(document);
+        waiting.chain(self.recent()).filter_map(|entry| id(&entry)).collect()
+    }
+
+    fn recent(self) -> Vec<Value> {
+        match self.get("recent").and_then(document) {
+            Some(Value::Array(recent)) => recent,
+            _ => Vec::new(),
         }
     }
 
-    pub fn ids(self, list: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.list(list).iter().filter_map(id)
-    }
-
-    /// The last entries of what left the queue: id, outcome as JSON, and the sequence of the event whose key it repeated.
-    pub fn last(self, count: usize) -> Vec<(Vec<u8>, Value, Option<u64>)> {
-        let recent = self.list("recent");
-        let entry = |entry: &AttributeValue| {
-            let AttributeValue::M(map) = entry else {
-                return None;
+    /// The last entries of what left the queue: id, outcome, and the sequence of the event whose key it repeated.
+    pub fn last(self, count: usize) -> Vec<(String, Value, Option<u64>)> {
+        let recent = self.recent();
+        let entry = |entry: &Value| {
+            let original = match entry["e"].as_str() {
+                Some(event) => Some(event.split('-').next()?.parse().ok()?),
+                None => None,
             };
-            let outcome = match map.get("o") {
-                Some(AttributeValue::S(text)) => serde_json::from_str(text).ok()?,
-                _ => return None,
-            };
-            let original = match map.get("e") {
-                Some(AttributeValue::S(event)) => Some(event.split('-').next()?.parse().ok()?),
-                _ => None,
-            };
-            Some((id(entry)?.to_vec(), outcome, original))
+            Some((id(entry)?, entry.get("o")?.clone(), original))
         };
         recent.iter().skip(recent.len().saturating_sub(count)).filter_map(entry).collect()
     }
 
-    pub fn evicted(self) -> Option<&'a [u8]> {
+    pub fn evicted(self) -> Option<String> {
         match self.get("evicted") {
-            Some(AttributeValue::B(id)) => Some(id),
+            Some(AttributeValue::B(id)) => Some(id.iter().map(|byte| format!("{byte:02x}")).collect()),
             _ => None,
         }
     }
@@ -115,49 +110,33 @@ impl<'a> Image<'a> {
     /// The effects that wait, with their receivers and commands.
     pub fn effects(self) -> BTreeMap<Effect, (String, Option<Add>)> {
         let read = |effect: &AttributeValue| {
-            let AttributeValue::M(effect) = effect else {
-                return None;
-            };
-            let text = |name: &str| match effect.get(name) {
-                Some(AttributeValue::S(text)) => Some(text.clone()),
-                _ => None,
-            };
-            let place = (integer(effect.get("s")?)?, integer(effect.get("x")?)?);
-            Some((place, (text("r")?, text("b").as_deref().and_then(command))))
+            let effect = document(effect)?;
+            let place = (effect["s"].as_i64()?.into(), effect["x"].as_i64()?.into());
+            Some((place, (effect["r"].as_str()?.to_owned(), command(&effect["b"]))))
         };
         self.list("outbox").iter().filter_map(read).collect()
     }
 }
 
-fn id(entry: &AttributeValue) -> Option<&[u8]> {
-    match entry {
-        AttributeValue::M(entry) => match entry.get("i") {
-            Some(AttributeValue::B(id)) => Some(id),
-            _ => None,
-        },
+/// What a text says that is JSON.
+pub fn document(text: &AttributeValue) -> Option<Value> {
+    match text {
+        AttributeValue::S(text) => serde_json::from_str(text).ok(),
         _ => None,
     }
 }
 
-fn command(body: &str) -> Option<Add> {
-    serde_json::from_str(body).ok().map(|Command::Add(add)| add)
+fn id(entry: &Value) -> Option<String> {
+    entry["i"].as_str().map(str::to_owned)
+}
+
+fn command(body: &Value) -> Option<Add> {
+    serde_json::from_value(body.clone()).ok().map(|Command::Add(add)| add)
 }
 
 /// Reads an envelope.
 pub fn letter(envelope: &AttributeValue) -> Option<Letter> {
-    let AttributeValue::M(map) = envelope else {
-        return None;
-    };
-    let key = match map.get("k") {
-        Some(AttributeValue::M(key)) => match key.get("n") {
-            Some(AttributeValue::S(name)) => Some(name.clone()),
-            _ => None,
-        },
-        _ => None,
-    };
-    let body = match map.get("b") {
-        Some(AttributeValue::S(body)) => command(body)?,
-        _ => return None,
-    };
-    Some(Letter { id: id(envelope)?.to_vec(), add: body, key })
+    let envelope = document(envelope)?;
+    let key = envelope["k"]["n"].as_str().map(str::to_owned);
+    Some(Letter { id: id(&envelope)?, add: command(&envelope["b"])?, key })
 }

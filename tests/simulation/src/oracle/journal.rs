@@ -44,8 +44,7 @@ pub(super) struct Cause {
 impl Cause {
     /// The command of a letter that left the queue.
     pub(super) fn of(sequence: u64, letter: &Letter) -> Self {
-        let id: String = letter.id.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { event: format!("{sequence}-{id}"), add: letter.add.clone() }
+        Self { event: format!("{sequence}-{}", letter.id), add: letter.add.clone() }
     }
 }
 
