@@ -9,6 +9,9 @@
 //! | journal | `event#<version of its last event>` | the commit of the turns that decided on the events | for ever |
 //! | side record | `data#<name>` | the commit of the turn that asked for it | as the actor says |
 //!
+//! Envelopes, effects and replies are each one [text](crate::text); receipts, records and the journal have an attribute for each
+//! thing that they say.
+//!
 //! All items of an entity share `pk = "<kind>/<id>"`. Aliases in expressions are `#` and the attribute's
 //! name: many of the names are reserved words, so all of them are aliased.
 

@@ -9,7 +9,7 @@ use super::{Batch, Input, Stop, park, recent_bytes, records_bytes, repeats, run}
 use crate::actor::{Actor, Event, Fault, Rejection, Turn};
 use crate::envelope::{EntityId, Envelope, EnvelopeId, EventId, IdempotencyKey, Keyed, Millis};
 use crate::limits;
-use crate::mailbox::image::Mailbox;
+use crate::mailbox::image::{Mailbox, Recent};
 use crate::outbox::Outgoing;
 use crate::outcome::Outcome;
 use crate::receipt::{Receipt, Receipts};
@@ -224,6 +224,18 @@ fn what_does_not_fit_with_the_others_waits_for_the_next_commit() {
     let batch = make(&[Make { state: Some(10), ..one.clone() }, one.clone(), one.clone(), spoils]);
     let (_, state) = batch.state.unwrap();
     assert_eq!((batch.taken, table::value_bytes(&state)), (3, 10));
+}
+
+#[test]
+fn a_reply_is_weighed_as_it_is_stored() {
+    let id = EnvelopeId::new(NOW, 1, None);
+    let reply = Recent::new(id, &Outcome::Reply(json!({"value": 7})));
+    let repeated = Recent { original: Some(EventId { sequence: u64::MAX, id }), ..reply.clone() };
+    for recent in [vec![], vec![reply.clone()], vec![repeated.clone()], vec![reply, repeated]] {
+        // Each counts with the comma behind it, and behind the last there is none, but two brackets around all.
+        let stored = table::value_bytes(&crate::text::text(&recent));
+        assert_eq!(stored, recent_bytes(&recent) + if recent.is_empty() { 2 } else { 1 });
+    }
 }
 
 #[test]

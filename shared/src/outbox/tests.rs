@@ -3,6 +3,9 @@
 use super::{Outgoing, PAUSE_MOST_MS, fill, firsts, is_due, next_due};
 use crate::envelope::{EntityId, Millis};
 use crate::limits;
+use crate::table;
+use crate::text::text;
+use crate::trace::Trace;
 
 const NOW: Millis = Millis(1_790_000_000_000);
 
@@ -70,6 +73,19 @@ fn effects_fill_by_number_or_by_size_whichever_is_more() {
     let overhead = 128 + "counter/a".len();
     let large = Outgoing { body: "x".repeat(limits::OUTBOX_BYTES / 4 - overhead), ..to("a") };
     assert_eq!(fill(&[large.clone(), large]), 0.5);
+    let trace = Trace::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+    let traced = Outgoing { body: "x".repeat(limits::OUTBOX_BYTES / 4 - overhead - 62), trace, ..to("a") };
+    assert_eq!(fill(&[traced.clone(), traced]), 0.5);
+}
+
+#[test]
+fn no_effect_is_stored_in_more_than_it_is_weighed_by() {
+    let (at, due) = (Millis(u64::MAX), Some(Millis(u64::MAX)));
+    let (sequence, index, failures) = (u64::MAX, u32::MAX, limits::DELIVERY_FAILURES);
+    let trace = Trace::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+    let largest = Outgoing { sequence, index, at, failures, due, trace, ..to("a") };
+    let stored = 1 + table::value_bytes(&text(&largest));
+    assert!(fill(&[largest]) >= stored as f64 / limits::OUTBOX_BYTES as f64, "{stored}");
 }
 
 #[test]
