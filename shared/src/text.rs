@@ -19,7 +19,7 @@ pub fn texts<T: Serialize>(values: &[T]) -> AttributeValue {
     AttributeValue::L(values.iter().map(text).collect())
 }
 
-/// A value that is read from one text, or from the map that [the first version](first) made of it.
+/// A value that is read from one text, or from the map that the first version made of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Text<T>(pub T);
 
