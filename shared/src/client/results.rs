@@ -63,7 +63,8 @@ impl Wait {
                 continue;
             }
             attempt += 1;
-            self.poll(host).await;
+            // On the heap: most are told before it is time to poll, and each wait has room for all that it may hold.
+            self.poll(host).boxed().await;
         }
     }
 
