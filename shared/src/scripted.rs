@@ -91,6 +91,7 @@ struct Script {
     pushed: Vec<(String, String)>,
     slept: Vec<u64>,
     looks: u32,
+    draws: VecDeque<u64>,
     random: u64,
 }
 
@@ -149,6 +150,11 @@ impl Scripted {
     /// What its chance says from now on.
     pub(crate) fn draw(&self, random: u64) {
         self.script().random = random;
+    }
+
+    /// What its chance says next, one after the other, before it says the same again and again.
+    pub(crate) fn draw_each(&self, draws: impl IntoIterator<Item = u64>) {
+        self.script().draws.extend(draws);
     }
 
     fn script(&self) -> MutexGuard<'_, Script> {
@@ -234,7 +240,8 @@ impl Host for Scripted {
     }
 
     fn random(&self) -> u64 {
-        self.script().random
+        let mut script = self.script();
+        script.draws.pop_front().unwrap_or(script.random)
     }
 
     /// Takes no time but the clock's, which moves at its end; whatever else is ready goes first.

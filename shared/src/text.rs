@@ -1,6 +1,5 @@
 //! What nobody but the protocol reads of an item is stored as JSON text: envelopes, effects, replies. To the database, to
-//! the SDK and to the stream a text is one value, where a map is one for itself and for each of its fields: on one busy
-//! entity they were most of the work of an event.
+//! the SDK and to the stream a text is one value, where a map is one for itself and for each of its fields.
 
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer, Serialize};

@@ -159,16 +159,22 @@ fn refusal(old: &Mailbox, ids: &[EnvelopeId], clean: bool) -> Refusal {
 
 pub(crate) fn seal<H: Host>(host: &H, drafts: &[Draft], mut floor: Option<EnvelopeId>) -> Vec<Envelope> {
     let now = host.now();
-    // The ids of one post ascend, so that the first one is the first to be evicted.
-    let mut next = |draft: &Draft| {
-        let mut id = EnvelopeId::new(now, host.random(), None);
+    let above = |floor: Option<EnvelopeId>| {
+        let id = EnvelopeId::new(now, host.random(), None);
+        if floor.is_some_and(|floor| id <= floor) { EnvelopeId::new(now, host.random(), floor) } else { id }
+    };
+    // All of one moment: ids ahead of the clock, once they are evicted, would refuse the posts that follow.
+    let mut ids: Vec<EnvelopeId> = drafts.iter().map(|_| above(floor)).collect();
+    // They ascend, so that the first one is the first to be evicted.
+    ids.sort_unstable();
+    let mut next = |(draft, mut id): (&Draft, EnvelopeId)| {
         if floor.is_some_and(|floor| id <= floor) {
-            id = EnvelopeId::new(now, host.random(), floor);
+            id = above(floor);
         }
         floor = Some(id);
         draft.seal(id, now)
     };
-    drafts.iter().map(&mut next).collect()
+    drafts.iter().zip(ids).map(&mut next).collect()
 }
 
 /// The write that posts these envelopes.

@@ -166,6 +166,23 @@ fn ids_of_one_post_ascend_from_above_the_floor() {
 }
 
 #[test]
+fn ids_of_one_post_are_of_one_moment() {
+    let host = Scripted::new([]);
+    let three = [draft(), draft(), draft()];
+    let made = |floor, draws: &[u64]| -> Vec<EnvelopeId> {
+        host.draw_each(draws.iter().copied());
+        seal(&host, &three, floor).into_iter().map(|envelope| envelope.id).collect()
+    };
+    assert_eq!(made(None, &[9, 5, 7]), [id(5), id(7), id(9)]);
+    assert_eq!(made(Some(id(4)), &[9, 5, 7]), [id(5), id(7), id(9)]);
+    let above = |number| EnvelopeId::new(BEGINNING, number, Some(late()));
+    assert_eq!(made(Some(late()), &[0, 9, 0, 5, 0, 7]), [above(5), above(7), above(9)]);
+    // As good as impossible, and still none like another.
+    let alike = made(None, &[5, 5, 5, 8, 5, 9]);
+    assert!(alike.is_sorted_by(|one, next| one < next), "{alike:?}");
+}
+
+#[test]
 fn a_post_asks_for_the_room_that_it_needs() {
     let (host, entity, drafts) = (Scripted::new([]), entity(), [draft(), keyed()]);
     let envelopes = seal(&host, &drafts, None);
