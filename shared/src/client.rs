@@ -16,14 +16,13 @@ use crate::limits;
 use crate::log::{self, quiet};
 use crate::mailbox::StepError;
 use crate::mailbox::image::{Lease, Mailbox};
-use crate::mailbox::post::{Posted, Posting, Room, Stored, Tries, post};
+use crate::mailbox::post::{Posted, Posting, Room, Stored, Tries, post, weight};
 use crate::mailbox::takeover::{Taken, Takeover, take};
 use crate::mailbox::view::{self, Standing};
 use crate::metrics;
 use crate::outcome::{Outcome, Settled};
 use crate::sharing::{Boarding, Carried, Class, Lead, Sharing};
 use crate::store::{Consistency, StoreError, backoff};
-use crate::trace;
 use crate::visit::{Held, Pushes, go_on, visit_all};
 
 /// How a post is processed.
@@ -256,11 +255,14 @@ impl<H: Host> Client<H> {
             if owner.is_some() && self.work_off(&image, submission.deadline).await? {
                 continue;
             }
-            while !self.has_room(&image, &drafts).await {
+            loop {
                 if self.host.now() >= give_up {
                     return Err(tries
                         .unknown()
                         .map_or_else(|| SubmitError::Full(entity.clone()), SubmitError::Unknown));
+                }
+                if self.has_room(&image, &drafts).await {
+                    break;
                 }
                 self.host.sleep(backoff(attempt.min(3), self.host.random())).await;
                 attempt += 1;
@@ -273,14 +275,9 @@ impl<H: Host> Client<H> {
         let Ok(Some(image)) = view::mailbox(&self.host, &full.entity, Consistency::Eventual).await else {
             return false;
         };
-        // What a draft takes beside its body and its key: ids, time, names, and the overhead of maps and lists.
-        let keyed =
-            |draft: &Draft| draft.keyed.as_ref().map_or(0, |keyed| 2 * keyed.name.len() + keyed.hash.len() + 16);
-        let traced = |draft: &Draft| draft.trace.map_or(0, |_| 2 + trace::BYTES);
-        let bytes: usize = drafts.iter().map(|draft| 48 + draft.body.len() + keyed(draft) + traced(draft)).sum();
         image.version >= full.version
             && image.queue.len() + drafts.len() <= self.host.settings().queue_length
-            && image.bytes as usize + bytes <= limits::QUEUE_BYTES
+            && image.bytes as usize + weight(&self.host, drafts) <= limits::QUEUE_BYTES
     }
 
     /// Takes over a full mailbox that nobody works on; says whether it did.
@@ -356,3 +353,6 @@ struct Boarded {
     stored: Carried,
     leads: Option<Pushes>,
 }
+
+#[cfg(test)]
+mod tests;

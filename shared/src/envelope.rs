@@ -138,7 +138,7 @@ fn short(text: &str) -> String {
     quoted
 }
 
-/// Declares an id of twelve bytes, written and shown as 24 hexadecimal digits: the order of the texts is that of the bytes.
+/// Declares an id of twelve bytes, shown, and written in texts, as 24 hexadecimal digits: they order as the bytes do.
 macro_rules! binary_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

@@ -55,7 +55,8 @@ pub const POST_DETACHED: &str = "SET #queue = list_append(if_not_exists(#queue, 
 /// was processed lately, nor could it have been forgotten. Nobody knows the id before it is posted, so it stands in no
 /// reply by chance or by malice; and if it did, a post would be refused, and none applied twice.
 pub const POST_IF: &str = "NOT contains(#queue, :first) AND NOT contains(#recent, :hex) \
-    AND (attribute_not_exists(#evicted) OR #evicted < :id) AND (attribute_not_exists(#queue) OR (size(#queue) <= :room AND #bytes <= :room_bytes))";
+    AND (attribute_not_exists(#evicted) OR #evicted < :id) \
+    AND (attribute_not_exists(#queue) OR (size(#queue) <= :room AND #bytes <= :room_bytes))";
 
 /// Takes a lease. True after: this acquisition alone may change what only a holder changes.
 pub const ACQUIRE: &str = "SET #lease = :mine, #version = #version + :one";

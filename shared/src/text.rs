@@ -7,8 +7,7 @@ use serde_dynamo::AttributeValue;
 
 mod first;
 
-/// A value as one text. What is stored like this has nothing in it that JSON has not; if it had, nothing would be stored
-/// that anybody took for a value.
+/// A value as one text. It never fails for what is stored like this: ids, numbers, strings, JSON, and lists of them.
 pub fn text<T: Serialize>(value: &T) -> AttributeValue {
     AttributeValue::S(serde_json::to_string(value).unwrap_or_default())
 }

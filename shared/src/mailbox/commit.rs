@@ -180,9 +180,10 @@ impl Commit<'_> {
         self.image.is_suspect() && matches!(self.ending, Ending::Keep | Ending::HandOver)
     }
 
-    /// Who posted by the first version's set, and may do so again, is gone after a day.
-    fn outlived(&self, now: Millis) -> &'static str {
-        let outlived = |last: EnvelopeId| now.since(last.time()) > limits::RECEIPT_MS;
+    /// The first version's set goes when nobody has posted by it for a day, and only where no newcomer's id goes with it.
+    fn outlived(&self, until: Millis) -> &'static str {
+        let alone = matches!(self.ending, Ending::Release | Ending::Leave);
+        let outlived = |last: EnvelopeId| alone && until.since(last.time()) > limits::RECEIPT_MS;
         if self.image.first_seen.is_some_and(outlived) { table::FIRST_SEEN } else { "" }
     }
 

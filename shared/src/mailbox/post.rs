@@ -177,6 +177,11 @@ pub(crate) fn seal<H: Host>(host: &H, drafts: &[Draft], mut floor: Option<Envelo
     drafts.iter().zip(ids).map(&mut next).collect()
 }
 
+/// What the envelopes of these drafts take of a queue's room, in bytes: all ids are equally long, and all times too.
+pub(crate) fn weight<H: Host>(host: &H, drafts: &[Draft]) -> usize {
+    seal(host, drafts, None).iter().map(|envelope| envelope_bytes(&text(envelope))).sum()
+}
+
 /// The write that posts these envelopes.
 pub(crate) fn update<H: Host>(host: &H, posting: &Posting<'_>, envelopes: &[Envelope]) -> Update {
     let settings = host.settings();

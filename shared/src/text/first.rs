@@ -27,8 +27,10 @@ impl Field {
     /// The same as the JSON that is stored now, if this is the field of that name.
     pub(super) fn json(&self, name: Option<&str>) -> Box<RawValue> {
         let json = match self {
-            // A body or an outcome was JSON in a string.
-            Self::Text(text) if matches!(name, Some("b" | "o")) => RawValue::from_string(text.clone()),
+            // A body or an outcome was JSON in a string; what is none is kept for whoever looks at the damage.
+            Self::Text(text) if matches!(name, Some("b" | "o")) => {
+                RawValue::from_string(text.clone()).or_else(|_| to_raw_value(text))
+            }
             Self::Text(text) => to_raw_value(text),
             Self::Number(number) => to_raw_value(number),
             Self::Bytes(bytes) => to_raw_value(&trace::from_bytes(bytes).unwrap_or_else(|| hex::encode(bytes))),
@@ -159,6 +161,13 @@ mod tests {
         let Text(recent): Text<Vec<Recent>> = serde_dynamo::from_attribute_value(L(vec![one(1), one(2)])).unwrap();
         let reply = |number: u64| Recent::new(id(number), &Outcome::Reply(format!("reply {number}").into()));
         assert_eq!(recent, [reply(1), reply(2)]);
+    }
+
+    #[test]
+    fn a_body_that_is_no_json_is_kept_as_it_is() {
+        let stored = map([("i", B(id(7).0.to_vec())), ("t", N("5".to_owned())), ("b", S("{broken".to_owned()))]);
+        let Text(envelope): Text<Envelope> = serde_dynamo::from_attribute_value(stored).unwrap();
+        assert_eq!(envelope.body, r#""{broken""#);
     }
 
     #[test]

@@ -179,10 +179,13 @@ fn what_the_first_version_kept_goes_a_day_later() {
     for (age, goes) in [(limits::RECEIPT_MS, false), (limits::RECEIPT_MS + 1, true)] {
         let last = EnvelopeId::new(Millis(BEGINNING.plus(LEASE_MS).0 - age), 1, None);
         let image = Mailbox { first_seen: Some(last), ..image() };
-        let update = updated(&image, &batch(), Ending::Keep, usize::MAX).update;
-        assert_eq!(update.ends_with(table::FIRST_SEEN), goes, "{update}");
-        let after = of(&image, &batch(), Ending::Keep).after(usize::MAX, BEGINNING.plus(LEASE_MS));
-        assert_eq!(after.first_seen.is_none(), goes);
+        for ending in ENDINGS {
+            let goes = goes && matches!(ending, Ending::Release | Ending::Leave);
+            let update = updated(&image, &batch(), ending, usize::MAX).update;
+            assert_eq!(update.ends_with(table::FIRST_SEEN), goes, "{ending:?} {update}");
+            let after = of(&image, &batch(), ending).after(usize::MAX, BEGINNING.plus(LEASE_MS));
+            assert_eq!(after.first_seen.is_none(), goes, "{ending:?}");
+        }
     }
 }
 
