@@ -8,7 +8,7 @@ use crate::batch::{Batch, recent_bytes};
 use crate::envelope::{EnvelopeId, Millis, Owner};
 use crate::host::Host;
 use crate::limits;
-use crate::mailbox::image::{Lease, Mailbox, Recent, envelope_bytes, write_lease};
+use crate::mailbox::image::{Lease, Mailbox, Recent, envelopes_bytes, write_lease};
 use crate::mailbox::{StepError, persist};
 use crate::store::{Returns, Store, Transaction, Update, Values, Written};
 use crate::table;
@@ -110,7 +110,7 @@ impl Commit<'_> {
     pub(super) fn after(&self, recent_budget: usize, until: Millis) -> Mailbox {
         let mut after = self.image.clone();
         let gone: Vec<_> = after.queue.drain(..self.batch.taken).collect();
-        after.bytes = after.bytes.saturating_sub(stored_bytes(&gone));
+        after.bytes = after.bytes.saturating_sub(envelopes_bytes(&gone) as u64);
         after.head = self.next_head();
         after.version += 1;
         if let Some((schema, state)) = &self.batch.state {
@@ -119,7 +119,7 @@ impl Commit<'_> {
         }
         after.recent = keep_recent(&self.image.recent, &self.batch.recent, recent_budget);
         after.evicted = self.forgotten(&after.recent).max(after.evicted);
-        after.first_seen = after.first_seen.filter(|_| self.outlived(until).is_empty());
+        after.first_seen = after.first_seen.filter(|_| !self.outlived(until));
         after.outbox.extend(self.batch.outgoing.iter().cloned());
         (after.running, after.strikes) = (None, 0);
         if !self.stays_suspect() {
@@ -150,7 +150,7 @@ impl Commit<'_> {
             (":recent", text(&after.recent)),
             (":me", AttributeValue::B(fence.to_vec())),
         ];
-        made(batch, after.evicted.filter(|_| after.evicted != self.image.evicted), &mut set, &mut values);
+        made(batch, (self.image, after), &mut set, &mut values);
         if !batch.outgoing.is_empty() {
             values.push((":zero", table::number(0)));
         }
@@ -158,7 +158,8 @@ impl Commit<'_> {
             set += table::RENEW;
             values.push((":until", table::number(until.0)));
         }
-        let update = format!("{set} REMOVE {}{}", self.removed(), self.outlived(until));
+        let outlived = if self.outlived(until) { table::FIRST_SEEN } else { "" };
+        let update = format!("{set} REMOVE {}{outlived}", self.removed());
         let condition = match self.ending {
             Ending::Release | Ending::Leave => {
                 values.push((":n", table::number(batch.taken as u64)));
@@ -181,10 +182,9 @@ impl Commit<'_> {
     }
 
     /// The first version's set goes when nobody has posted by it for a day, and only where no newcomer's id goes with it.
-    fn outlived(&self, until: Millis) -> &'static str {
+    fn outlived(&self, until: Millis) -> bool {
         let alone = matches!(self.ending, Ending::Release | Ending::Leave);
-        let outlived = |last: EnvelopeId| alone && until.since(last.time()) > limits::RECEIPT_MS;
-        if self.image.first_seen.is_some_and(outlived) { table::FIRST_SEEN } else { "" }
+        alone && self.image.first_seen.is_some_and(|last| until.since(last.time()) > limits::RECEIPT_MS)
     }
 
     fn removed(&self) -> String {
@@ -199,14 +199,14 @@ impl Commit<'_> {
     }
 }
 
-/// The part of a commit that the actor made, and up to which id it forgets others for it.
-pub(super) fn made(batch: &Batch, evicted: Option<EnvelopeId>, set: &mut String, values: &mut Values) {
+/// The part of a commit that the actor made, and up to which id the item forgets others for it.
+pub(super) fn made(batch: &Batch, (before, after): (&Mailbox, &Mailbox), set: &mut String, values: &mut Values) {
     if let Some((schema, state)) = &batch.state {
         *set += table::COMMIT_STATE;
         values.push((":state", state.clone()));
         values.push((":schema", table::number(*schema)));
     }
-    if let Some(evicted) = evicted {
+    if let Some(evicted) = after.evicted.filter(|_| after.evicted != before.evicted) {
         *set += table::COMMIT_EVICTED;
         values.push((":evicted", AttributeValue::B(evicted.0.to_vec())));
     }
@@ -228,12 +228,6 @@ fn keep_recent(before: &[Recent], batch: &[Recent], budget: usize) -> Vec<Recent
     };
     let kept = before.iter().rev().take_while(fits).count();
     before.iter().skip(before.len() - kept).chain(batch).cloned().collect()
-}
-
-/// The sizes by which envelopes were counted when they were posted.
-fn stored_bytes(envelopes: &[crate::envelope::Envelope]) -> u64 {
-    // What came out of an item goes into one.
-    envelopes.iter().map(|envelope| envelope_bytes(&text(envelope)) as u64).sum()
 }
 
 /// The commit by which an operator takes the first envelope from a blocked entity and releases it: the lease that

@@ -72,7 +72,7 @@ impl Direct<'_> {
             (":recent", text(&after.recent)),
             (":kind", AttributeValue::S(after.entity.kind().to_owned())),
         ];
-        made(self.batch, after.evicted.filter(|_| after.evicted != self.image.evicted), &mut set, &mut values);
+        made(self.batch, (self.image, after), &mut set, &mut values);
         if let Some(lease @ Lease::Held { .. }) = &after.lease {
             set += table::DIRECT_LEASE;
             values.push((":mine", write_lease(lease)));

@@ -325,5 +325,11 @@ pub fn envelope_bytes(envelope: &AttributeValue) -> usize {
     1 + table::value_bytes(envelope)
 }
 
+/// The size by which all of these do.
+#[must_use]
+pub fn envelopes_bytes(envelopes: &[Envelope]) -> usize {
+    envelopes.iter().map(|envelope| envelope_bytes(&text::text(envelope))).sum()
+}
+
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use serde_dynamo::AttributeValue;
 use crate::envelope::{Draft, EntityId, Envelope, EnvelopeId, EventId, Millis, Owner};
 use crate::host::Host;
 use crate::limits;
-use crate::mailbox::image::{Damaged, Lease, Mailbox, envelope_bytes, write_lease};
+use crate::mailbox::image::{Damaged, Lease, Mailbox, envelope_bytes, envelopes_bytes, write_lease};
 use crate::mailbox::{StepError, persist};
 use crate::store::{Returns, Store, StoreError, Update, Written};
 use crate::table;
@@ -179,7 +179,7 @@ pub(crate) fn seal<H: Host>(host: &H, drafts: &[Draft], mut floor: Option<Envelo
 
 /// What the envelopes of these drafts take of a queue's room, in bytes: all ids are equally long, and all times too.
 pub(crate) fn weight<H: Host>(host: &H, drafts: &[Draft]) -> usize {
-    seal(host, drafts, None).iter().map(|envelope| envelope_bytes(&text(envelope))).sum()
+    envelopes_bytes(&seal(host, drafts, None))
 }
 
 /// The write that posts these envelopes.
