@@ -1,5 +1,5 @@
-//! A network that fails, under the real SDK: an HTTP connector around the real one, which loses, delays and replaces
-//! answers by chance or by a script.
+//! A network that fails, under the real SDK: an HTTP connector around the real one decides by chance or by a script what
+//! befalls a request, and what then comes back comes as bytes from a socket ([`crate::wire`]).
 //!
 //! Every request is sent by a task of its own, so that it arrives whether or not its sender still waits, as it does in
 //! a real network.
@@ -18,22 +18,24 @@ use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use aws_smithy_types::body::SdkBody;
-use aws_smithy_types::byte_stream::ByteStream;
 use serde_json::{Value, json};
 use shared::table;
 use tokio::sync::Notify;
 
 use crate::chance::Chance;
 use crate::faults::Records;
+use crate::wire::{self, Bytes, MISHAPS, Mishap, Said};
+
+/// How many answers are kept for others.
+const SAID: usize = 8;
 
 /// What happens to one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// The connection is reset before anything is sent.
+    /// Nobody listens: nothing is sent.
     Reset,
-    /// The request takes effect, and the connection breaks before its reply arrives.
-    Dropped,
+    /// The request takes effect, and this becomes of its answer.
+    Applied(Mishap),
     /// The request takes effect, and its reply comes after the attempt's time is up.
     ReplyLate,
     /// The request itself arrives after the attempt's time is up, perhaps after those that were sent later.
@@ -48,16 +50,41 @@ pub enum Fate {
     Fine,
 }
 
-/// Everything that can go wrong, with its name in a summary.
-pub const FAULTS: [(Fate, &str); 7] = [
-    (Fate::Reset, "connections reset"),
-    (Fate::Dropped, "replies dropped"),
+/// What can go wrong with a request, apart from what becomes of its answer, with its name in a summary.
+const FAULTS: [(Fate, &str); 6] = [
+    (Fate::Reset, "connections refused"),
     (Fate::ReplyLate, "replies late"),
     (Fate::RequestLate, "requests late"),
     (Fate::Failed, "500 after it was applied"),
     (Fate::Throttled, "throttled"),
     (Fate::Conflict, "conflicts"),
 ];
+
+/// Everything that can go wrong, with its name in a summary.
+pub fn faults() -> Vec<(Fate, &'static str)> {
+    let mishaps = MISHAPS.map(|(mishap, name)| (Fate::Applied(mishap), name));
+    [FAULTS.as_slice(), &mishaps].concat()
+}
+
+/// What a request asks for, as far as its answer differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    Read,
+    Update,
+    Transaction,
+    Other,
+}
+
+impl Operation {
+    fn of(target: &str) -> Self {
+        match target.rsplit('.').next() {
+            Some("GetItem" | "Query") => Self::Read,
+            Some("UpdateItem") => Self::Update,
+            Some("TransactWriteItems") => Self::Transaction,
+            _ => Self::Other,
+        }
+    }
+}
 
 /// One step of a script: the fate of the next request, and where it waits for the test before it meets it.
 #[derive(Clone, Debug)]
@@ -107,7 +134,9 @@ pub struct Wire(Arc<Inner>);
 struct Inner {
     plan: Mutex<Plan>,
     attempt: Duration,
-    fates: Mutex<Vec<(Fate, u64)>>,
+    fates: Mutex<Vec<(Fate, Operation)>>,
+    /// The last answers about an item, for those who are to get one that is not theirs.
+    said: Mutex<VecDeque<(String, String, Said)>>,
     under_way: AtomicU64,
     records: Records,
 }
@@ -116,8 +145,9 @@ impl Wire {
     /// A network that does nothing wrong as yet; `attempt` is the time that the SDK gives one attempt.
     pub fn new(attempt: Duration) -> Self {
         let plan = Mutex::new(Plan::Script(VecDeque::new()));
-        let (fates, under_way, records) = (Mutex::default(), AtomicU64::default(), Records::default());
-        Self(Arc::new(Inner { plan, attempt, fates, under_way, records }))
+        let (fates, said) = (Mutex::default(), Mutex::default());
+        let (under_way, records) = (AtomicU64::default(), Records::default());
+        Self(Arc::new(Inner { plan, attempt, fates, said, under_way, records }))
     }
 
     /// The next requests meet these fates in their order, and those after them none.
@@ -144,13 +174,18 @@ impl Wire {
     }
 
     /// How many requests met this fate.
-    pub fn met(&self, fate: Fate) -> u64 {
-        self.0.fates.lock().unwrap().iter().find(|(met, _)| *met == fate).map_or(0, |(_, count)| *count)
+    pub fn met(&self, fate: Fate) -> usize {
+        self.0.fates.lock().unwrap().iter().filter(|(met, _)| *met == fate).count()
+    }
+
+    /// How many requests for this met this fate.
+    pub fn met_by(&self, operation: Operation, fate: Fate) -> usize {
+        self.0.fates.lock().unwrap().iter().filter(|met| **met == (fate, operation)).count()
     }
 
     /// How many requests there were: every attempt of every call.
-    pub fn requests(&self) -> u64 {
-        self.0.fates.lock().unwrap().iter().map(|(_, count)| count).sum()
+    pub fn requests(&self) -> usize {
+        self.0.fates.lock().unwrap().len()
     }
 
     /// The table's stream as the database saw it, also of writes whose replies were lost.
@@ -171,36 +206,33 @@ impl Wire {
         config.to_builder().http_client(client).timeout_config(timeouts).build()
     }
 
-    fn next(&self) -> Step {
+    fn next(&self, operation: Operation) -> Step {
         let step = match &mut *self.0.plan.lock().unwrap() {
             Plan::Script(steps) => steps.pop_front().unwrap_or(Step(Fate::Fine, None)),
             Plan::Only(chance, fault, of) => if chance.below(*of) == 0 { *fault } else { Fate::Fine }.into(),
-            Plan::Chance(chance, of) => FAULTS.get(chance.below(*of)).map_or(Fate::Fine, |(fault, _)| *fault).into(),
+            Plan::Chance(chance, of) => faults().get(chance.below(*of)).map_or(Fate::Fine, |(fault, _)| *fault).into(),
         };
-        let mut fates = self.0.fates.lock().unwrap();
-        match fates.iter_mut().find(|(met, _)| *met == step.0) {
-            Some((_, count)) => *count += 1,
-            None => fates.push((step.0, 1)),
-        }
+        self.0.fates.lock().unwrap().push((step.0, operation));
         step
     }
 
     async fn meet(self, real: SharedHttpConnector, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
-        let Step(fate, gate) = self.next();
+        let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
+        let Step(fate, gate) = self.next(Operation::of(&target));
         if let Some(Gate(gate)) = gate {
             gate.0.notify_one();
             gate.1.notified().await;
         }
-        let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
         let late = self.0.attempt + self.0.attempt / 4;
         match fate {
-            Fate::Reset => Err(broken("the connection was reset")),
-            Fate::Throttled => Ok(refused("ThrottlingException", None)),
-            Fate::Conflict => Ok(conflict(&target)),
+            Fate::Reset => wire::refused(real, request).await,
+            Fate::Throttled => Bytes::whole(&refused("ThrottlingException", None)).answer(real, request).await,
+            Fate::Conflict => Bytes::whole(&conflict(&target)).answer(real, request).await,
             Fate::Fine => self.apply(real, request).await,
-            Fate::Dropped => {
-                self.apply(real, request).await?;
-                Err(broken("the connection broke before the reply"))
+            Fate::Applied(mishap) => {
+                let again = request.try_clone().unwrap();
+                let (another, said) = self.said(real.clone(), request).await?;
+                Bytes::spoilt(mishap, &said, &another).answer(real, again).await
             }
             Fate::ReplyLate => {
                 let reply = self.apply(real, request).await;
@@ -212,25 +244,48 @@ impl Wire {
                 self.apply(real, request).await
             }
             Fate::Failed => {
-                self.apply(real, request).await?;
-                Ok(reply(500, &json!({"__type": "com.amazonaws.dynamodb.v20120810#InternalServerError"})))
+                let again = request.try_clone().unwrap();
+                self.apply(real.clone(), request).await?;
+                let body = json!({"__type": "com.amazonaws.dynamodb.v20120810#InternalServerError"});
+                Bytes::whole(&reply(500, &body)).answer(real, again).await
             }
         }
+    }
+
+    /// Sends a request, and brings an answer that was somebody else's, and its own.
+    async fn said(&self, real: SharedHttpConnector, request: HttpRequest) -> Result<(Said, Said), ConnectorError> {
+        let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
+        let sent: Value = serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap_or_default();
+        let response = self.apply(real, request).await?;
+        let headers = response.headers().iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let headers = headers.filter(|(name, _)| !["content-length", "transfer-encoding"].contains(&name.as_str()));
+        let (status, body) = (response.status().as_u16(), response.body().bytes().unwrap_or_default().to_vec());
+        let own = Said { status, headers: headers.collect(), body };
+        let asked = wire::partition(&sent).unwrap_or_default();
+        let mut said = self.0.said.lock().unwrap();
+        // Of the same operation, since nothing else would be read; about another item, since nothing else is wrong.
+        let others = said.iter().find(|(of, about, _)| *of == target && about != asked);
+        let nobody = || Said { body: Vec::new(), ..own.clone() };
+        let another = others.map_or_else(nobody, |(_, _, another)| another.clone());
+        let answered: Value = serde_json::from_slice(&own.body).unwrap_or_default();
+        if let Some(about) = wire::partition(&answered) {
+            said.push_front((target, about.to_owned(), own.clone()));
+            said.truncate(SAID);
+        }
+        Ok((another, own))
     }
 
     /// Sends a request, and writes into the stream what it changed.
     async fn apply(&self, real: SharedHttpConnector, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
         let sent: Value = serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap_or_default();
-        let mut response = real.call(request).await?;
-        let body = ByteStream::new(response.take_body()).collect().await;
-        let body = body.map_err(|error| ConnectorError::io(error.into()))?.into_bytes();
+        let response = real.call(request).await?;
         if response.status().is_success() {
-            let received: Value = serde_json::from_slice(&body).unwrap_or_default();
+            let received: Value =
+                serde_json::from_slice(response.body().bytes().unwrap_or_default()).unwrap_or_default();
             if let Some(pk) = pending(&sent, &received) {
                 self.0.records.add(pk);
             }
         }
-        *response.body_mut() = SdkBody::from(body);
         Ok(response)
     }
 }
@@ -246,15 +301,11 @@ fn pending<'a>(sent: &'a Value, received: &Value) -> Option<&'a str> {
     key.filter(|_| left)
 }
 
-fn broken(what: &str) -> ConnectorError {
-    ConnectorError::io(std::io::Error::new(std::io::ErrorKind::ConnectionReset, what).into())
+fn reply(status: u16, body: &Value) -> Said {
+    Said { status, headers: Vec::new(), body: body.to_string().into_bytes() }
 }
 
-fn reply(status: u16, body: &Value) -> HttpResponse {
-    HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body.to_string()))
-}
-
-fn refused(error: &str, reasons: Option<Value>) -> HttpResponse {
+fn refused(error: &str, reasons: Option<Value>) -> Said {
     let mut body = json!({"__type": format!("com.amazonaws.dynamodb.v20120810#{error}"), "message": "by the test"});
     if let Some(reasons) = reasons {
         body["CancellationReasons"] = reasons;
@@ -262,7 +313,7 @@ fn refused(error: &str, reasons: Option<Value>) -> HttpResponse {
     reply(400, &body)
 }
 
-fn conflict(target: &str) -> HttpResponse {
+fn conflict(target: &str) -> Said {
     match target.rsplit('.').next() {
         Some("UpdateItem") => refused("TransactionConflictException", None),
         Some("TransactWriteItems") => {

@@ -16,6 +16,7 @@ mod scribe;
 mod stalled;
 mod takeover;
 mod template;
+mod wire;
 mod world;
 
 mod accounts;

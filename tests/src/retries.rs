@@ -6,15 +6,19 @@ use std::time::Duration;
 use serde_json::json;
 use shared::client::Mode;
 use shared::host::Host;
-use shared::limits::Settings;
+use shared::limits::{Direct, Settings};
 use shared::store::{Put, Returns, Store, StoreError, Transaction, Update, Written};
 use shared::table;
 
-use crate::connector::Fate::{self, Conflict, Dropped, Failed, Fine, ReplyLate, RequestLate, Reset, Throttled};
+use crate::connector::Fate::{self, Applied, Conflict, Failed, Fine, ReplyLate, RequestLate, Reset, Throttled};
 use crate::connector::{Gate, Step, Wire};
 use crate::ledger::{ledger, registry, write};
 use crate::problems::problem;
+use crate::wire::{MISHAPS, Mishap};
 use crate::world::World;
+
+/// The request takes effect, and there is no reply.
+const DROPPED: Fate = Applied(Mishap::Nothing);
 
 /// Long enough for whatever a test does while an attempt waits.
 const PATIENT: Duration = Duration::from_secs(20);
@@ -52,13 +56,18 @@ async fn both<const N: usize>(attempt: Duration, fates: [Fate; N], id: &str) -> 
     [updated, transacted]
 }
 
+/// The request takes effect, and something becomes of its answer.
+fn mishaps() -> [Fate; MISHAPS.len()] {
+    MISHAPS.map(|(mishap, _)| Applied(mishap))
+}
+
 fn is_unknown(result: &Result<Written, StoreError>) -> bool {
     matches!(result, Err(StoreError::Unknown(_)))
 }
 
 #[tokio::test]
 async fn a_refusal_for_now_after_a_lost_reply_leaves_the_outcome_unknown() {
-    for lost in [Dropped, Failed] {
+    for lost in mishaps().into_iter().chain([Failed]) {
         for [updated, transacted] in [
             both(PATIENT, [lost, Conflict], "a").await,
             both(PATIENT, [lost, Throttled, Throttled, Throttled], "a").await,
@@ -93,9 +102,9 @@ async fn a_failed_condition_is_clean_unless_an_attempt_was_lost() {
         (vec![Fine], true),
         (vec![Throttled, Fine], true),
         (vec![Throttled, Throttled, Fine], true),
-        (vec![Dropped, Fine], false),
+        (vec![DROPPED, Fine], false),
         (vec![Failed, Throttled, Fine], false),
-        (vec![Throttled, Dropped, Fine], false),
+        (vec![Throttled, DROPPED, Fine], false),
         // Nothing was sent, but who is to know?
         (vec![Reset, Fine], false),
     ] {
@@ -111,9 +120,82 @@ async fn a_failed_condition_is_clean_unless_an_attempt_was_lost() {
     }
 }
 
-/// The first attempt of a post is stored and its reply is lost; others have it processed and forgotten before the
+#[tokio::test]
+async fn a_failed_condition_is_not_clean_after_an_answer_that_was_not_read_whole() {
+    for applied in [true, false] {
+        let wire = Wire::new(PATIENT);
+        let world = World::wired(&wire, registry(), Settings::default()).await;
+        for (index, lost) in mishaps().into_iter().enumerate() {
+            let id = if applied { format!("a{index}") } else { "b".to_owned() };
+            if !applied {
+                let _ = world.host.store().update(once(&id)).await.unwrap();
+            }
+            wire.script([lost.into(), Fine.into()]);
+            // The SDK does not repeat what it could read, if only as an error of somebody else.
+            match world.host.store().update(once(&id)).await {
+                Ok(Written::Refused { old, clean }) => assert_eq!((old.is_some(), clean), (true, false), "{lost:?}"),
+                unknown => assert!(is_unknown(&unknown), "{lost:?}: {unknown:?}"),
+            }
+            wire.calm().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_read_is_there_or_cannot_be_told_whatever_becomes_of_the_answer() {
+    let wire = Wire::new(PATIENT);
+    let world = World::wired(&wire, registry(), Settings::default()).await;
+    for (id, amount) in [("alice", 17), ("bob", 71)] {
+        let reply = world.post(&format!("/counter/{id}/increment"), &json!({"amount": amount}).to_string()).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+    }
+    for (lost, also) in mishaps().into_iter().zip(mishaps().into_iter().rev()) {
+        wire.script([lost.into(), also.into()]);
+        let reply = world.get("/counter/bob").await;
+        match reply.status {
+            200 => assert_eq!(reply.body["value"], 71, "{lost:?}"),
+            other => assert_eq!((other, problem(&reply)), (503, "database-unavailable"), "{lost:?}: {reply:?}"),
+        }
+        wire.script([lost.into(), also.into()]);
+        let reply = world.get("/entities/counter?limit=10").await;
+        match reply.status {
+            200 => assert_eq!(reply.body["items"].as_array().map(Vec::len), Some(2), "{lost:?}: {reply:?}"),
+            other => assert_eq!((other, problem(&reply)), (503, "database-unavailable"), "{lost:?}: {reply:?}"),
+        }
+        wire.calm().await;
+    }
+}
+
+#[tokio::test]
+async fn an_increment_counts_once_on_either_path_whatever_becomes_of_the_answer() {
+    for direct in [Direct::Off, Direct::On] {
+        let wire = Wire::new(PATIENT);
+        let settings = Settings { direct, ..Settings::default() };
+        let world = World::wired(&wire, registry(), settings).await;
+        for key in [None, Some(("idempotency-key", "k"))] {
+            for (index, lost) in mishaps().into_iter().chain([Failed]).enumerate() {
+                // Which of its requests meets it: the post or the read, and then what is written after it.
+                for place in 0..3 {
+                    let path = format!("/counter/{place}-{index}-{}/increment", key.is_some());
+                    let mut fates = [Fine; 3];
+                    fates[place] = lost;
+                    wire.script(fates.map(Step::from));
+                    let headers = Vec::from_iter(key);
+                    let reply = world.http("POST", &path, &headers, r#"{"amount": 5}"#).await;
+                    assert!([200, 202, 503].contains(&reply.status), "{direct:?} {lost:?} {place}: {reply:?}");
+                    wire.calm().await;
+                    world.work_off().await;
+                    let value = world.get(path.trim_end_matches("/increment")).await.body["value"].clone();
+                    assert_eq!(value, 5, "{direct:?} {lost:?} {place}: {reply:?}");
+                }
+            }
+        }
+    }
+}
+
+/// The answer to the first attempt of a post, which is stored, is `lost`; others have it processed and forgotten before the
 /// second attempt meets this fate. It brings how often it is stored in the end, and what its client was told.
-async fn forgotten_meanwhile(fate: Fate, headers: &[(&str, &str)]) -> (usize, u16, String) {
+async fn forgotten_meanwhile(lost: Fate, fate: Fate, headers: &[(&str, &str)]) -> (usize, u16, String) {
     let wire = Wire::new(PATIENT);
     let world = World::wired(&wire, registry(), Settings::default()).await;
     let alice = ledger("alice");
@@ -121,7 +203,7 @@ async fn forgotten_meanwhile(fate: Fate, headers: &[(&str, &str)]) -> (usize, u1
     let other = Wire::new(PATIENT);
     let others = world.elsewhere(&other).await;
     let gate = Gate::default();
-    wire.script([Dropped.into(), gate.before(fate)]);
+    wire.script([lost.into(), gate.before(fate)]);
     let headers: Vec<_> = headers.iter().copied().chain([("prefer", "respond-async")]).collect();
     let body = write("once").to_string();
     let (reply, ()) = tokio::join!(world.http("POST", "/entities/ledger/alice/events", &headers, &body), async {
@@ -143,17 +225,18 @@ async fn forgotten_meanwhile(fate: Fate, headers: &[(&str, &str)]) -> (usize, u1
 
 #[tokio::test]
 async fn a_keyless_post_is_not_stored_twice_after_a_lost_reply_and_a_refusal_for_now() {
-    for fate in [Conflict, Throttled, Dropped, Failed, Reset, Fine] {
-        let (stored, status, name) = forgotten_meanwhile(fate, &[]).await;
+    let dropped = [Conflict, Throttled, DROPPED, Failed, Reset, Fine].map(|fate| (DROPPED, fate));
+    for (lost, fate) in dropped.into_iter().chain(mishaps().map(|lost| (lost, Fine))) {
+        let (stored, status, name) = forgotten_meanwhile(lost, fate, &[]).await;
         // It cannot be told any more, and that is what its client is told.
-        assert_eq!((stored, status, name.as_str()), (1, 503, "outcome-unknown"), "{fate:?}");
+        assert_eq!((stored, status, name.as_str()), (1, 503, "outcome-unknown"), "{lost:?}, {fate:?}");
     }
 }
 
 #[tokio::test]
 async fn a_keyed_post_is_acknowledged_and_has_one_effect_all_the_same() {
-    for fate in [Conflict, Throttled, Dropped] {
-        let (stored, status, _) = forgotten_meanwhile(fate, &[("idempotency-key", "k")]).await;
+    for fate in [Conflict, Throttled, DROPPED] {
+        let (stored, status, _) = forgotten_meanwhile(DROPPED, fate, &[("idempotency-key", "k")]).await;
         assert_eq!((stored, status), (1, 202), "{fate:?}");
     }
 }
@@ -162,7 +245,7 @@ async fn a_keyed_post_is_acknowledged_and_has_one_effect_all_the_same() {
 async fn a_throttled_post_is_simply_repeated() {
     let wire = Wire::new(PATIENT);
     let world = World::wired(&wire, registry(), Settings::default()).await;
-    for fates in [[Throttled, Throttled], [Conflict, Conflict], [Throttled, Conflict], [Dropped, Conflict]] {
+    for fates in [[Throttled, Throttled], [Conflict, Conflict], [Throttled, Conflict], [DROPPED, Conflict]] {
         wire.script(fates.map(Step::from));
         let reply = world.event(&ledger("bob"), &write("x")).await;
         assert_eq!((reply.status, &reply.body["status"]), (200, &json!("processed")), "{fates:?}: {reply:?}");

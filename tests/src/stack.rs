@@ -16,11 +16,11 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 use shared::envelope::{EntityId, Millis};
 use shared::host::Host;
-use shared::limits::{FINISH_MS, FUNCTION_TIMEOUT_MS, Settings};
+use shared::limits::{Direct, FINISH_MS, FUNCTION_TIMEOUT_MS, Settings};
 use shared::wake::Wake;
 
 use crate::chance::{Chance, seed};
-use crate::connector::{FAULTS, Wire};
+use crate::connector::{Operation, Wire, faults};
 use crate::ledger::{ledger, registry, tell, write};
 use crate::problems::problem;
 use crate::world::{Reply, World, entity};
@@ -28,9 +28,9 @@ use crate::world::{Reply, World, entity};
 /// Store calls, unless `LEASEBOX_CALLS` says otherwise: a portion beside all other tests, `.ci/proof` makes 20,000.
 const CALLS: u64 = 4_000;
 /// Requests with each kind of fault among so many calls, at the least.
-const EACH_FAULT: u64 = 60;
+const EACH_FAULT: usize = 30;
 /// Of so many requests each fault befalls one.
-const ONE_OF: usize = 32;
+const ONE_OF: usize = 64;
 /// Time for one attempt: short, so that what is late is soon over.
 const ATTEMPT: Duration = Duration::from_millis(500);
 /// Concurrent clients.
@@ -254,6 +254,15 @@ fn all_done(answer: &Value) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_doubled_or_reordered_however_the_network_fails() {
+    run(Direct::Off).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_doubled_or_reordered_on_the_direct_path_either() {
+    run(Direct::On).await;
+}
+
+async fn run(direct: Direct) {
     let (seed, began) = (seed("LEASEBOX_SEED"), std::time::Instant::now());
     let outside = std::env::var("DYNAMODB_ENDPOINT").is_ok();
     let (least, attempt, clients) = if outside { OUTSIDE } else { (CALLS, ATTEMPT, CLIENTS) };
@@ -261,7 +270,7 @@ async fn nothing_is_lost_doubled_or_reordered_however_the_network_fails() {
     println!("LEASEBOX_SEED={seed} LEASEBOX_CALLS={least}");
     let mut chance = Chance::new(seed);
     let wire = Wire::new(attempt);
-    let settings = Settings { lease_ms: 5_000, margin_ms: 500, ..Settings::default() };
+    let settings = Settings { lease_ms: 5_000, margin_ms: 500, direct, ..Settings::default() };
     let one = Arc::new(World::wired(&wire, registry(), settings).await);
     let two = Arc::new(one.other());
     let worlds = [&one, &two];
@@ -299,15 +308,23 @@ async fn nothing_is_lost_doubled_or_reordered_however_the_network_fails() {
     let entries = compare_ledgers(&one, &logs).await;
     let amounts = compare_counters(&one, &logs).await;
     let killed: u64 = logs.iter().map(|log| log.killed).sum();
-    let faults: Vec<String> = FAULTS.iter().map(|(fault, name)| format!("{name} {}", wire.met(*fault))).collect();
+    let faults = faults();
+    let met: Vec<String> = faults.iter().map(|(fault, name)| format!("{name} {}", wire.met(*fault))).collect();
     println!(
-        "calls {called}, requests {requests}, {}, invocations killed {killed}; {entries}; {amounts}; {} s, LEASEBOX_SEED={seed}",
-        faults.join(", "),
+        "{direct:?}: calls {called}, requests {requests}, {}, invocations killed {killed}; {entries}; {amounts}; {} s, LEASEBOX_SEED={seed}",
+        met.join(", "),
         began.elapsed().as_secs()
     );
     assert!(called >= least);
-    for (fault, name) in FAULTS {
-        assert!(wire.met(fault) > if outside { 0 } else { EACH_FAULT * least / CALLS }, "{name}: {}", wire.met(fault));
+    for (fault, name) in faults {
+        assert!(
+            wire.met(fault) > if outside { 0 } else { EACH_FAULT * (called / CALLS) as usize },
+            "{name}: {}",
+            wire.met(fault)
+        );
+        for operation in [Operation::Read, Operation::Update, Operation::Transaction] {
+            assert!(outside || wire.met_by(operation, fault) > 0, "no {operation:?} met {name}");
+        }
     }
 }
 

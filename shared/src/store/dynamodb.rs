@@ -1,17 +1,16 @@
 //! The AWS SDK as a store, and one mapping of its errors.
 
 mod connection;
+mod failure;
 mod transaction;
+mod whole;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::interceptors::FinalizerInterceptorContextRef;
-use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_dynamodb::error::{BoxError, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -21,7 +20,6 @@ use aws_sdk_dynamodb::types::{
 };
 use serde_dynamo::Item;
 
-use crate::log::quiet;
 use crate::metrics;
 use crate::store::{
     Consistency, Consumed, Delete, Key, Order, Page, Query, Returns, Store, StoreError, Transaction, Update, Values,
@@ -29,7 +27,10 @@ use crate::store::{
 };
 use crate::table;
 
+use failure::{Attempts, classify};
+
 pub use connection::{ATTEMPT, ATTEMPTS, OPERATION, Roots, http_client, retries, settings, timeouts};
+pub use failure::told;
 
 /// One table of DynamoDB, through the SDK.
 #[derive(Clone, Debug)]
@@ -66,23 +67,24 @@ impl Store for DynamoDb {
             .send()
             .await
             .map_err(|error| classify(&error))?;
-        let consumed = read_units(found.consumed_capacity.as_ref());
+        let consumed = read_units(found.consumed_capacity.as_ref())?;
+        let item = found.item.map(|item| own(&key, item)).transpose()?;
         answered(&key.pk, "get", consumed);
-        Ok((found.item.map(Item::from), consumed))
+        Ok((item, consumed))
     }
 
     async fn update(&self, update: Update) -> Result<Written, StoreError> {
-        let (attempts, partition) = (Attempts::default(), update.key.pk.clone());
+        let (attempts, key, returns) = (Attempts::<UpdateItemError>::default(), update.key, update.returns);
         let written = self
             .client
             .update_item()
             .table_name(&*self.table)
-            .set_key(Some(key_attributes(&update.key)))
+            .set_key(Some(key_attributes(&key)))
             .set_expression_attribute_names(Some(table::aliases(&[&update.update, &update.condition])))
             .set_expression_attribute_values(Some(values(update.values)))
             .update_expression(update.update)
             .condition_expression(update.condition)
-            .return_values(match update.returns {
+            .return_values(match returns {
                 Returns::Item => ReturnValue::AllNew,
                 Returns::Nothing => ReturnValue::None,
             })
@@ -94,14 +96,20 @@ impl Store for DynamoDb {
             .await;
         match written {
             Ok(output) => {
-                let consumed = write_units([output.consumed_capacity.as_ref()]);
-                answered(&partition, "update", consumed);
-                Ok(Written::Applied { item: output.attributes.unwrap_or_default().into(), consumed })
+                let consumed = write_units(output.consumed_capacity.as_slice())?;
+                let item = match (returns, output.attributes) {
+                    (Returns::Item, item) => own(&key, item.unwrap_or_default())?,
+                    (Returns::Nothing, None) => nothing(),
+                    (Returns::Nothing, Some(_)) => return Err(stray("it has an item that was not asked for")),
+                };
+                answered(&key.pk, "update", consumed);
+                Ok(Written::Applied { item, consumed })
             }
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                    refused(&partition, "update");
-                    Ok(Written::Refused { old: failed.item.clone().map(Item::from), clean: attempts.clean() })
+                    let old = failed.item.clone().map(|item| own(&key, item)).transpose()?;
+                    refused(&key.pk, "update");
+                    Ok(Written::Refused { old, clean: attempts.clean() })
                 }
                 _ => Err(attempts.error(classify(&error))),
             },
@@ -109,7 +117,7 @@ impl Store for DynamoDb {
     }
 
     async fn transact(&self, transaction: Transaction) -> Result<Written, StoreError> {
-        let (attempts, partition) = (Attempts::default(), transaction.update.key.pk.clone());
+        let (attempts, key) = (Attempts::<TransactWriteItemsError>::default(), transaction.update.key.clone());
         let mut actions = vec![transaction::update(&self.table, transaction.update)?];
         for put in transaction.puts {
             actions.push(transaction::put(&self.table, put)?);
@@ -130,18 +138,18 @@ impl Store for DynamoDb {
             .await;
         match written {
             Ok(output) => {
-                let consumed = write_units(output.consumed_capacity().iter().map(Some));
-                answered(&partition, "transact", consumed);
-                Ok(Written::Applied { item: HashMap::<String, AttributeValue>::new().into(), consumed })
+                let consumed = write_units(output.consumed_capacity())?;
+                answered(&key.pk, "transact", consumed);
+                Ok(Written::Applied { item: nothing(), consumed })
             }
-            Err(error) => cancelled(&error, deletes_from, attempts.clean())
-                .inspect(|_| refused(&partition, "transact"))
+            Err(error) => cancelled(&error, (&key, deletes_from), attempts.clean())
+                .inspect(|_| refused(&key.pk, "transact"))
                 .map_err(|error| attempts.error(error)),
         }
     }
 
     async fn delete(&self, delete: Delete) -> Result<Written, StoreError> {
-        let attempts = Attempts::default();
+        let attempts = Attempts::<DeleteItemError>::default();
         let deleted = self
             .client
             .delete_item()
@@ -156,9 +164,9 @@ impl Store for DynamoDb {
             .await;
         match deleted {
             Ok(output) => {
-                let consumed = write_units([output.consumed_capacity.as_ref()]);
+                let consumed = write_units(output.consumed_capacity.as_slice())?;
                 answered(&delete.key.pk, "delete", consumed);
-                Ok(Written::Applied { item: HashMap::<String, AttributeValue>::new().into(), consumed })
+                Ok(Written::Applied { item: nothing(), consumed })
             }
             Err(error) => match error.as_service_error() {
                 Some(DeleteItemError::ConditionalCheckFailedException(_)) => {
@@ -192,10 +200,11 @@ impl Store for DynamoDb {
             .send()
             .await
             .map_err(|error| classify(&error))?;
-        let consumed = read_units(page.consumed_capacity.as_ref());
+        let consumed = read_units(page.consumed_capacity.as_ref())?;
+        let items = page.items.ok_or_else(|| stray("it has no list of items"))?;
         answered(&partition, "query", consumed);
         Ok(Page {
-            items: page.items.unwrap_or_default().into_iter().map(Item::from).collect(),
+            items: items.into_iter().map(Item::from).collect(),
             last: page.last_evaluated_key.map(Item::from),
             consumed,
         })
@@ -203,10 +212,10 @@ impl Store for DynamoDb {
 }
 
 /// What a cancelled transaction says: whose condition failed, and what stood in the way.
-/// The actions from number `deletes_from` on are deletes.
+/// The first action is the update of the item with this key, and those from number `deletes_from` on are deletes.
 fn cancelled(
     error: &SdkError<TransactWriteItemsError>,
-    deletes_from: usize,
+    (key, deletes_from): (&Key, usize),
     clean: bool,
 ) -> Result<Written, StoreError> {
     let reasons = match error.as_service_error() {
@@ -221,26 +230,16 @@ fn cancelled(
     let failed = |reason: &CancellationReason| reason.code.as_deref() == Some("ConditionalCheckFailed");
     let gone = reasons.iter().skip(deletes_from).any(failed);
     match reasons.first() {
-        Some(first) if failed(first) => Ok(Written::Refused { old: first.item.clone().map(Item::from), clean }),
+        Some(first) if failed(first) => {
+            let old = first.item.clone().map(|item| own(key, item)).transpose()?;
+            Ok(Written::Refused { old, clean })
+        }
         _ if gone => Ok(Written::Refused { old: None, clean }),
         _ if code("ValidationError") || code("ItemCollectionSizeLimitExceeded") => Err(StoreError::Refused(message())),
         _ if code("ThrottlingError") || code("ProvisionedThroughputExceeded") => Err(StoreError::Throttled(message())),
         _ if code("TransactionConflict") || !reasons.iter().any(failed) => Err(StoreError::Conflict(message())),
         _ => Err(StoreError::Occupied(message())),
     }
-}
-
-/// An error of the SDK in words: what it says, and what each of its causes says. The SDK's own form of this goes on with the
-/// whole response, and in an answer that broke off lies an item.
-#[must_use]
-pub fn told(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text += &format!(": {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// A call was answered, and this is what it consumed.
@@ -255,71 +254,6 @@ fn refused(partition: &str, operation: &'static str) {
     tracing::debug!(entity = partition, operation, "the condition of a store call failed");
 }
 
-/// The one place where the SDK's errors get their meaning.
-fn classify<E: ProvideErrorMetadata + std::error::Error + 'static>(error: &SdkError<E>) -> StoreError {
-    let text = told(error);
-    tracing::debug!(error = quiet(&text), "a store call failed");
-    let service = match error {
-        SdkError::ServiceError(service) => service,
-        SdkError::ConstructionFailure(_) => return StoreError::Invalid(text),
-        _ => return StoreError::Unknown(text),
-    };
-    match service.err().code().unwrap_or_default() {
-        "ProvisionedThroughputExceededException" | "RequestLimitExceeded" | "ThrottlingException" | "Throttling" => {
-            StoreError::Throttled(text)
-        }
-        "TransactionConflictException"
-        | "ReplicatedWriteConflictException"
-        | "IdempotentParameterMismatchException" => StoreError::Conflict(text),
-        "ValidationException" => StoreError::Refused(text),
-        "ResourceNotFoundException" => StoreError::Invalid("there is no such table".to_owned()),
-        _ if service.raw().status().is_client_error() => StoreError::Invalid(text),
-        _ => StoreError::Unknown(text),
-    }
-}
-
-/// Watches the attempts of one call: whether one of them may have been applied without saying so.
-#[derive(Clone, Debug, Default)]
-struct Attempts {
-    unknown: Arc<AtomicBool>,
-}
-
-impl Attempts {
-    /// Whether every attempt that failed said for sure that it was not applied.
-    fn clean(&self) -> bool {
-        !self.unknown.load(Ordering::Relaxed)
-    }
-
-    /// What a call failed of. The last attempt's answer says nothing of those before it.
-    fn error(&self, error: StoreError) -> StoreError {
-        match error {
-            StoreError::Throttled(text) | StoreError::Conflict(text) if !self.clean() => StoreError::Unknown(text),
-            error => error,
-        }
-    }
-}
-
-impl Intercept for Attempts {
-    fn name(&self) -> &'static str {
-        "Attempts"
-    }
-
-    fn read_after_attempt(
-        &self,
-        context: &FinalizerInterceptorContextRef<'_>,
-        _components: &RuntimeComponents,
-        _config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        // DynamoDB refuses with 400, also for throttling and conflicts; without an answer, or after an internal error,
-        // the write may have been applied.
-        let said = context.response().is_some_and(|response| !response.status().is_server_error());
-        if !said {
-            self.unknown.store(true, Ordering::Relaxed);
-        }
-        Ok(())
-    }
-}
-
 fn key_attributes(key: &Key) -> HashMap<String, AttributeValue> {
     let text = |text: &str| AttributeValue::S(text.to_owned());
     HashMap::from([("pk".to_owned(), text(&key.pk)), ("sk".to_owned(), text(&key.sk))])
@@ -329,11 +263,32 @@ fn values(values: Values) -> HashMap<String, AttributeValue> {
     values.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
 }
 
-fn read_units(capacity: Option<&ConsumedCapacity>) -> Consumed {
-    Consumed { write: 0.0, read: capacity.and_then(ConsumedCapacity::capacity_units).unwrap_or_default() }
+fn nothing() -> Item {
+    HashMap::<String, AttributeValue>::new().into()
 }
 
-fn write_units<'a>(capacities: impl IntoIterator<Item = Option<&'a ConsumedCapacity>>) -> Consumed {
-    let units = capacities.into_iter().flatten().filter_map(ConsumedCapacity::capacity_units);
-    Consumed { write: units.sum(), read: 0.0 }
+/// The item of an answer, if it is the one that was asked for.
+fn own(key: &Key, item: HashMap<String, AttributeValue>) -> Result<Item, StoreError> {
+    let is = |name: &str, value: &str| matches!(item.get(name), Some(AttributeValue::S(found)) if found == value);
+    if is("pk", &key.pk) && is("sk", &key.sk) { Ok(item.into()) } else { Err(stray("its item is another one")) }
+}
+
+/// An answer that arrived whole, and is not DynamoDB's to what was asked. What was asked may have been done.
+fn stray(why: &str) -> StoreError {
+    StoreError::Unknown(format!("the answer belongs to something else: {why}"))
+}
+
+/// Every request asks what it consumes: an answer that does not say is none.
+fn units(capacity: Option<&ConsumedCapacity>) -> Result<f64, StoreError> {
+    capacity.and_then(ConsumedCapacity::capacity_units).ok_or_else(|| stray("it does not say what was consumed"))
+}
+
+fn read_units(capacity: Option<&ConsumedCapacity>) -> Result<Consumed, StoreError> {
+    Ok(Consumed { write: 0.0, read: units(capacity)? })
+}
+
+fn write_units(capacities: &[ConsumedCapacity]) -> Result<Consumed, StoreError> {
+    let first = units(capacities.first())?;
+    let others = capacities.iter().skip(1).filter_map(ConsumedCapacity::capacity_units);
+    Ok(Consumed { write: first + others.sum::<f64>(), read: 0.0 })
 }

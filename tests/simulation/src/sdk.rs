@@ -111,10 +111,7 @@ impl SimStore {
             };
             clean &= !matches!(error, StoreError::Unknown(_));
             if last {
-                return Err(match error {
-                    StoreError::Throttled(text) | StoreError::Conflict(text) if !clean => StoreError::Unknown(text),
-                    error => error,
-                });
+                return Err(if clean { error } else { StoreError::Unknown(error.to_string()) });
             }
             let most = 50 << attempt.min(4);
             self.world.sleep(1 + self.world.below(most)).await;

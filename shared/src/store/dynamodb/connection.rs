@@ -9,6 +9,8 @@ use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 
+use crate::store::dynamodb::whole::Whole;
+
 /// Time to establish a connection. A healthy endpoint needs milliseconds.
 const CONNECT: Duration = Duration::from_secs(1);
 /// Time for one attempt. The SDK has no such limit of its own, so one lost packet could hold a lease to its end.
@@ -69,10 +71,11 @@ pub fn http_client(roots: Roots) -> SharedHttpClient {
     };
     // What can be wrong with a context are names that it does not have.
     let context = TlsContext::builder().with_trust_store(trusted).build().unwrap_or_default();
-    aws_smithy_http_client::Builder::new()
+    let client = aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .tls_context(context)
         .pool_idle_timeout(POOL_IDLE)
         .pool_max_idle_per_host(POOL)
-        .build_https()
+        .build_https();
+    SharedHttpClient::new(Whole(client))
 }
