@@ -37,7 +37,7 @@ pub enum Mishap {
     BodyCut,
     /// It ends in the middle of a chunk of the body.
     ChunkCut,
-    /// The body is gone, and its length says so.
+    /// The body is gone, and so are the headers that tell of it.
     BodyEmpty,
     /// The length is less than the body's, and the body cut to it.
     LengthShort,
@@ -120,7 +120,7 @@ impl Bytes {
                 let size = format!("{:x}\r\n", body.len());
                 Self([&head, size.as_bytes(), &body[..half]].concat(), End::Closed)
             }
-            Mishap::BodyEmpty => Self(message(*status, headers, &[]), End::Closed),
+            Mishap::BodyEmpty => Self(message(*status, &[], &[]), End::Closed),
             Mishap::LengthShort => {
                 let head = head(*status, headers, &[("content-length", half.to_string())]);
                 Self([&head, &body[..]].concat(), End::Closed)
