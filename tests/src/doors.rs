@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use shared::client::Mode;
 use shared::host::Host;
 use shared::http::guard::Guard;
-use shared::http::routes::Function;
+use shared::http::routes::{Function, ROUTES, Route};
 
 use crate::payloads::{payload, payload_by};
 use crate::problems::problem;
@@ -58,6 +58,32 @@ async fn no_path_leads_to_another_route_than_the_one_that_was_let_in() {
     mended["pathParameters"]["id"] = json!("alice");
     mended["rawPath"] = json!("/counter/alice/increment");
     assert_eq!(world.invoke(Function::Ingest, &deployed(), &mended.to_string()).await.status, 200);
+}
+
+#[tokio::test]
+async fn no_route_is_reached_by_default_nor_by_another_key_nor_by_none() {
+    let world = World::new().await;
+    let filled = |route: &Route| {
+        let parts = route.path.split('/').map(|part| if part.starts_with('{') { "a" } else { part });
+        parts.collect::<Vec<_>>().join("/")
+    };
+    for route in &ROUTES {
+        let base = if route.method == "GET" { "status-user" } else { "ingest-increment" };
+        for (key, status) in [("$default", 404), ("", 403), ("POST /none", 403), ("$connect", 403), ("null", 403)] {
+            let mut event = payload_by(base, key, &filled(route), "");
+            event["requestContext"]["http"]["method"] = json!(route.method);
+            event["pathParameters"] = json!({"kind": "a", "id": "a", "other": "a", "event_id": "a", "name": "a"});
+            if key == "null" {
+                event["requestContext"]["routeKey"] = json!(null);
+            }
+            let reply = refused(&world, route.function, &event.to_string()).await;
+            assert_eq!(reply.status, status, "{route:?} by {key}: {reply:?}");
+        }
+    }
+    let mut twice: Value = serde_json::from_str(payload("ingest-webhook-get")).unwrap();
+    (twice["headers"]["Origin"], twice["headers"]["origin"]) =
+        (json!("https://evil.example"), json!("https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com"));
+    assert_eq!(refused(&world, Function::Ingest, &twice.to_string()).await.status, 403);
 }
 
 #[tokio::test]

@@ -78,7 +78,8 @@ pub fn read(event: &str, xray: Option<String>) -> Result<Incoming, Problem> {
     for (name, value) in event.headers.unwrap_or_default() {
         let header = HeaderName::try_from(&name).ok().zip(HeaderValue::try_from(value).ok());
         let (name, value) = header.ok_or_else(|| wrong(&format!("the header `{name:.100}`, or its value,")))?;
-        headers.insert(name, value);
+        // Two spellings of one name are one header that is there twice, which is nobody's where it counts.
+        headers.append(name, value);
     }
     let path = event.raw_path.unwrap_or_default();
     let variables = event.path_parameters.unwrap_or_default();
