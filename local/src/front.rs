@@ -13,9 +13,11 @@ use lambda_http::Body as LambdaBody;
 use serde_json::Value;
 use shared::client::Client;
 use shared::host::Host;
+use shared::http::answer::Answer;
 use shared::http::guard::Guard;
+use shared::http::incoming::Incoming;
 use shared::http::problem::Problem;
-use shared::http::routes::{Found, Function, find};
+use shared::http::routes::Function;
 use shared::limits;
 use tokio_util::task::TaskTracker;
 
@@ -48,7 +50,7 @@ impl<H: Host> Handlers for Functions<H> {
 
     async fn invoke(&self, request: lambda_http::Request) -> lambda_http::Response<LambdaBody> {
         let deadline = self.client.host().now().plus(limits::FUNCTION_TIMEOUT_MS);
-        ingest::handle(&self.client, &self.guard, request, deadline).await
+        ingest::hear(&self.client, request, deadline).await.into_response().map(LambdaBody::from)
     }
 }
 
@@ -69,9 +71,9 @@ async fn serve<H: Host>(State(front): State<Front<H>>, request: Request) -> Resp
         let problem = Problem::too_large("the body", LAMBDA_BODY + 1, limits::BODY_BYTES);
         return problem.answer().into_response().map(Body::from);
     };
-    let request = lambda_http::Request::from_parts(parts, LambdaBody::Binary(bytes.to_vec()));
-    match front.invocations.spawn(invoke(front.functions, request)).await {
-        Ok(response) => response.map(|body| Body::from(body.to_vec())),
+    let incoming = Incoming::from(Request::from_parts(parts, bytes));
+    match front.invocations.spawn(invoke(front.functions, incoming)).await {
+        Ok(answer) => answer.into_response().map(Body::from),
         Err(error) => {
             tracing::error!(%error, "an invocation ended without an answer");
             let mut response = Response::new(Body::empty());
@@ -81,27 +83,21 @@ async fn serve<H: Host>(State(front): State<Front<H>>, request: Request) -> Resp
     }
 }
 
-async fn invoke<H: Host>(
-    functions: Arc<Functions<H>>,
-    request: lambda_http::Request,
-) -> lambda_http::Response<LambdaBody> {
+async fn invoke<H: Host>(functions: Arc<Functions<H>>, incoming: Incoming) -> Answer {
     let Functions { client, guard, tokens } = &*functions;
-    let request = match tokens {
-        None => request,
-        Some(tokens) => match tokens.admit(guard, request, client.host().now()) {
-            Ok(request) => request,
-            Err(refused) => return refused.response(),
+    let incoming = match tokens {
+        None => incoming,
+        Some(tokens) => match tokens.admit(guard, incoming, client.host().now()) {
+            Ok(incoming) => incoming,
+            Err(refused) => return refused.answer(),
         },
     };
-    let posts = match find(request.method().as_str(), request.uri().path()) {
-        Found::Route(route, _) => route.function == Function::Ingest,
-        Found::WrongMethod(_) | Found::Nowhere => false,
-    };
-    if posts {
-        let deadline = client.host().now().plus(limits::FUNCTION_TIMEOUT_MS);
-        ingest::handle(client, guard, request, deadline).await
-    } else {
+    match incoming.route() {
+        Ok((route, _)) if route.function == Function::Ingest => {
+            let deadline = client.host().now().plus(limits::FUNCTION_TIMEOUT_MS);
+            ingest::handle(client, guard, incoming, deadline).await
+        }
         // On the heap: what reads hold would take its room in every post too.
-        status::handle(client.host(), guard, request).boxed().await
+        _ => status::handle(client.host(), guard, incoming).boxed().await,
     }
 }

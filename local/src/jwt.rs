@@ -10,20 +10,16 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use axum::http::header::{AUTHORIZATION, HeaderValue};
 use jsonwebtoken::jwk::{AlgorithmParameters, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
-use lambda_http::aws_lambda_events::apigw::{
-    ApiGatewayRequestAuthorizer, ApiGatewayRequestAuthorizerJwtDescription, ApiGatewayV2httpRequestContext,
-};
-use lambda_http::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
-use lambda_http::http::{Response, StatusCode};
-use lambda_http::request::RequestContext;
-use lambda_http::{Body, Request, RequestExt};
-use serde_json::{Map, Value};
-use shared::envelope::Millis;
+use serde_json::{Map, Value, json};
+use shared::envelope::{EntityId, Millis};
+use shared::http::answer::Answer;
 use shared::http::guard::operators::bearer;
-use shared::http::guard::{Guard, signatures};
-use shared::http::routes::{Endpoint, Found, find};
+use shared::http::guard::{Guard, claimed, signatures};
+use shared::http::incoming::Incoming;
+use shared::http::routes::Access;
 
 /// Verifies users' tokens.
 pub struct Authorizer {
@@ -99,34 +95,24 @@ impl Authorizer {
         Ok(Self { keys, validation, issuer: issuer.to_owned(), audience: audience.to_owned() })
     }
 
-    /// The request with the claims of its token, or as it is when it needs none. An operator's token is none of these.
+    /// The request with the user of its token, or as it is when it needs none. An operator's token is none of these.
     ///
     /// # Errors
     /// When it has a token that is not good.
-    pub fn admit(&self, guard: &Guard, request: Request, now: Millis) -> Result<Request, Refused> {
-        let users = match find(request.method().as_str(), request.uri().path()) {
-            Found::Route(route, _) => matches!(route.endpoint, Endpoint::Chat(_)),
-            Found::WrongMethod(_) | Found::Nowhere => false,
-        };
-        let authorization = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
-        let Some(authorization) = authorization.filter(|_| users) else {
-            return Ok(request);
-        };
-        if guard.operators.admit(None, Some(authorization)).is_ok() {
-            return Ok(request);
+    pub fn admit(&self, guard: &Guard, mut incoming: Incoming, now: Millis) -> Result<Incoming, Refused> {
+        let users = incoming.route().is_ok_and(|(route, _)| route.access() == Access::Users);
+        let authorization = incoming.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+        if let Some(authorization) = authorization.filter(|_| users)
+            && guard.operators.admit(None, Some(authorization)).is_err()
+        {
+            let user = self.verify(bearer(authorization).unwrap_or(authorization), now)?;
+            incoming.verified.user = Some(user);
         }
-        let claims = self.verify(bearer(authorization).unwrap_or(authorization), now)?;
-        let mut jwt = ApiGatewayRequestAuthorizerJwtDescription::default();
-        jwt.claims = claims.into_iter().map(|(name, value)| (name, text(value))).collect();
-        let mut authorizer = ApiGatewayRequestAuthorizer::default();
-        authorizer.jwt = Some(jwt);
-        let mut context = ApiGatewayV2httpRequestContext::default();
-        context.authorizer = Some(authorizer);
-        Ok(request.with_request_context(RequestContext::ApiGatewayV2(context)))
+        Ok(incoming)
     }
 
-    /// The claims of a token.
-    fn verify(&self, token: &[u8], now: Millis) -> Result<Map<String, Value>, Refused> {
+    /// The user of a token.
+    fn verify(&self, token: &[u8], now: Millis) -> Result<EntityId, Refused> {
         let header = decode_header(token).map_err(|_| Refused("the token is malformed"))?;
         let key = header.kid.and_then(|kid| self.keys.get(&kid)).ok_or(Refused("the token has no known key"))?;
         let token = decode::<Map<String, Value>>(token, key, &self.validation);
@@ -154,7 +140,8 @@ impl Authorizer {
         if !begun("nbf") || !begun("iat") {
             return Err(Refused("the token is not valid yet"));
         }
-        Ok(claims)
+        // Stricter than API Gateway, which hands on any value as a text: it cannot be told there what it was.
+        claimed(&claims).ok_or(Refused("the sub of the token is no user: it is a JSON string in the form of an id"))
     }
 }
 
@@ -167,23 +154,8 @@ impl fmt::Debug for Authorizer {
 impl Refused {
     /// What API Gateway answers.
     #[must_use]
-    pub fn response(self) -> Response<Body> {
-        let mut response = Response::new(Body::from("{\"message\":\"Unauthorized\"}"));
-        *response.status_mut() = StatusCode::UNAUTHORIZED;
+    pub fn answer(self) -> Answer {
         let challenge = format!("Bearer scope=\"\" error=\"invalid_token\" error_description=\"{}\"", self.0);
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Ok(challenge) = HeaderValue::from_str(&challenge) {
-            headers.insert(WWW_AUTHENTICATE, challenge);
-        }
-        response
-    }
-}
-
-/// A claim as API Gateway hands it on: a text.
-fn text(value: Value) -> String {
-    match value {
-        Value::String(text) => text,
-        other => other.to_string(),
+        Answer::json(401, &json!({"message": "Unauthorized"})).header("www-authenticate", &challenge)
     }
 }

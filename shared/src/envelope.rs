@@ -118,15 +118,24 @@ fn check_kind(kind: &str) -> Result<(), Malformed> {
 }
 
 fn check_id(id: &str) -> Result<(), Malformed> {
-    let alphabet = id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._~:@+=,-".contains(&b));
-    if alphabet && !matches!(id, "" | "." | "..") && id.len() <= limits::ID_BYTES {
-        return Ok(());
+    if id.len() > limits::ID_BYTES {
+        return Err(no_id(id));
     }
-    Err(Malformed(format!(
+    check_part(id)
+}
+
+/// Whether a text could be an id by its characters, or be made of ids, as the name of a transfer is.
+pub(crate) fn check_part(text: &str) -> Result<(), Malformed> {
+    let alphabet = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._~:@+=,-".contains(&b));
+    if alphabet && !matches!(text, "" | "." | "..") { Ok(()) } else { Err(no_id(text)) }
+}
+
+fn no_id(text: &str) -> Malformed {
+    Malformed(format!(
         "`{}` is not an id: 1 to {} characters of letters, digits and . _ ~ : @ + = , - (and neither `.` nor `..`)",
-        short(id),
+        short(text),
         limits::ID_BYTES
-    )))
+    ))
 }
 
 /// The beginning of a text of unknown length, to quote in an error.

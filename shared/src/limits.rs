@@ -110,6 +110,14 @@ pub const FUNCTION_TIMEOUT_MS: u64 = 25_000;
 pub const PAGE: usize = 20;
 /// Items on one page of a list at most.
 pub const PAGE_MOST: usize = 100;
+/// What Lambda takes of an answer, in bytes: 6 MB for request and answer each (its quotas, "Invocation payload",
+/// synchronous). A larger one is a 500 to the client.
+pub const ANSWER_BYTES: usize = 6 * 1024 * KB;
+/// What the items of one page may sum to as JSON, in bytes: a page that would be larger ends earlier. Lambda gets it as a
+/// text within JSON, in which each of its quotation marks and backslashes takes two bytes.
+pub const PAGE_BYTES: usize = 2 * 1024 * KB;
+/// Entities of one page that are read side by side.
+pub const PAGE_READS: usize = 16;
 /// Events on one page of a journal unless the caller asks for another number.
 pub const EVENTS: usize = 100;
 /// Events on one page of a journal at most.
@@ -140,6 +148,9 @@ const _: () = assert!(REPLAY_MS + FINISH_MS < FUNCTION_TIMEOUT_MS, "a replay mus
 const _: () = assert!(LEASE_MS + MARGIN_MS < WAKE_MS, "a wake must be able to outlast a lease");
 const _: () = assert!(BATCH <= QUEUE_LENGTH + DELIVERY_RESERVE_LENGTH, "a batch is a part of a queue");
 const _: () = assert!(PAYLOAD_BYTES < BODY_BYTES && BODY_BYTES < QUEUE_BYTES, "a post must fit an empty queue");
+const _: () = assert!(2 * PAGE_BYTES + 1024 * KB < ANSWER_BYTES, "a page must fit an answer, however it is escaped");
+// A control character is one byte as stored, and `\u0000` as JSON.
+const _: () = assert!(6 * (STATE_BYTES + KB) < PAGE_BYTES, "an entity must fit a page");
 const _: () = assert!(POST_EVENTS <= SHARED_EVENTS, "one post must fit a shared write");
 const _: () = assert!(POST_EVENTS <= QUEUE_LENGTH, "a post must fit an empty queue");
 

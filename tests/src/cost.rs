@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use shared::client::Mode;
 use shared::envelope::EntityId;
 use shared::host::Host;
+use shared::http::incoming::Incoming;
 use shared::limits::Settings;
 use shared::table;
 
@@ -31,7 +32,7 @@ pub async fn cost<T>(world: &World, of: impl Future<Output = T>) -> (T, Total) {
 #[tokio::test]
 async fn the_future_of_a_request_has_no_room_for_all_that_any_could_ask_for() {
     let world = World::new().await;
-    let request = || lambda_http::Request::new(lambda_http::Body::Empty);
+    let request = || Incoming::from(lambda_http::http::Request::new(Vec::new()));
     let (deadline, guard) = (world.deadline(), guard());
     let posts = size_of_val(&ingest::handle(&world.client, &guard, request(), deadline));
     let reads = size_of_val(&status::handle(&world.host, &guard, request()));

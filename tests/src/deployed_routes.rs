@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use shared::http::guard::Users;
-use shared::http::routes::{Endpoint, Function, ROUTES};
+use shared::http::routes::{Access, Function, ROUTES};
 
 use crate::template::{properties, resources, template};
 
@@ -41,13 +41,13 @@ fn every_route_leads_to_its_function() {
 }
 
 /// What the template says of a route's security, by what it is for.
-fn expected(endpoint: Endpoint) -> Value {
+fn expected(access: Access) -> Value {
     let unless = |condition: &str, scheme: &str| json!({"If": [condition, {"Ref": "AWS::NoValue"}, [{scheme: []}]]});
-    match endpoint {
-        Endpoint::Operator(_) => json!([{"AWS_IAM": []}]),
-        Endpoint::Chat(_) => unless("AccessIsOpen", "USERS"),
-        Endpoint::Page(_) | Endpoint::Health | Endpoint::OpenApi => unless("PagesAreOpen", "AWS_IAM"),
-        _ => unless("AccessIsOpen", "AWS_IAM"),
+    match access {
+        Access::Operators => json!([{"AWS_IAM": []}]),
+        Access::Users => unless("AccessIsOpen", "USERS"),
+        Access::Everyone => unless("PagesAreOpen", "AWS_IAM"),
+        Access::Backend => unless("AccessIsOpen", "AWS_IAM"),
     }
 }
 
@@ -67,10 +67,10 @@ fn access_says_who_may_call_a_route_and_opens_none_of_operators() {
     let otherwise = ("X-AMAZON-APIGATEWAY-ANY-METHOD".to_owned(), "$default".to_owned());
     let routes = ROUTES.iter().map(|route| {
         let name = (route.method.to_owned(), route.path.to_owned());
-        (name, expected(route.endpoint))
+        (name, expected(route.access()))
     });
     let mut wanted: BTreeMap<_, _> = routes.collect();
-    wanted.insert(otherwise, expected(Endpoint::Webhook));
+    wanted.insert(otherwise, expected(Access::Backend));
     assert_eq!(secured, wanted);
 }
 
@@ -118,7 +118,7 @@ fn a_deployment_is_closed_unless_a_parameter_opens_it_in_so_many_words() {
 #[test]
 fn what_is_under_operator_is_for_operators() {
     for route in &ROUTES {
-        let operator = matches!(route.endpoint, Endpoint::Operator(_));
+        let operator = route.access() == Access::Operators;
         assert_eq!(route.path.starts_with("/operator/"), operator, "{route:?}");
         assert_eq!(operator && route.method != "GET", operator && route.function == Function::Ingest, "{route:?}");
     }

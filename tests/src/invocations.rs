@@ -23,25 +23,28 @@ fn verified() -> Guard {
 }
 
 #[test]
-fn the_library_tells_requests_from_frames() {
+fn the_library_reads_an_event_of_a_socket() {
     for (name, event) in [
-        ("ingest-socket-connect", Some("CONNECT")),
-        ("ingest-socket-message", Some("MESSAGE")),
-        ("ingest-socket-disconnect", Some("DISCONNECT")),
-        ("ingest-ticket", None),
-        ("ingest-increment-base64", None),
-        ("ingest-webhook-get", None),
-        ("status-not-found", None),
+        ("ingest-socket-connect", "CONNECT"),
+        ("ingest-socket-message", "MESSAGE"),
+        ("ingest-socket-disconnect", "DISCONNECT"),
     ] {
         let request = lambda_http::request::from_str(payload(name)).unwrap();
-        match request.request_context() {
-            RequestContext::WebSocket(context) => {
-                assert_eq!(context.event_type.as_deref(), event, "{name}");
-                assert_eq!(context.authorizer.fields["user"], "alice", "{name}");
-            }
-            RequestContext::ApiGatewayV2(_) => assert_eq!(event, None, "{name}"),
-            other => panic!("{name}: {other:?}"),
-        }
+        let RequestContext::WebSocket(context) = request.request_context() else { panic!("{name}") };
+        assert_eq!(context.event_type.as_deref(), Some(event), "{name}");
+        assert_eq!(context.authorizer.fields["user"], "alice", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn events_of_sockets_are_told_from_requests() {
+    let world = World::new().await;
+    for (name, body) in
+        [("ingest-socket-connect", ""), ("ingest-socket-message", "\"type\""), ("ingest-socket-disconnect", "")]
+    {
+        let answer = invoked(&world, &deployed(), payload(name)).await;
+        assert_eq!(answer["statusCode"], 200, "{name}: {answer}");
+        assert!(answer["body"].as_str().unwrap().contains(body), "{name}: {answer}");
     }
 }
 

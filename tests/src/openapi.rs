@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use shared::actors::account::Account;
 use shared::actors::counter::Counter;
 use shared::actors::user::User;
-use shared::http::routes::{Endpoint, Found, ROUTES, find};
+use shared::http::routes::{Endpoint, ROUTES, Route};
+use shared::http::routing::{Found, find};
 use shared::limits::Settings;
 use shared::registry::{Kind, Registry};
 
@@ -15,6 +16,13 @@ use crate::operators::broken_registry;
 use crate::scribe::Scribe;
 use crate::stalled::Stalled;
 use crate::world::{OPERATOR, Reply, World, entity};
+
+/// The route that a path is meant for, also one with a blank where an id should be, or with its variables in braces.
+fn route(method: &str, path: &str) -> &'static Route {
+    let path = path.split('?').next().unwrap().replace("%20", "a").replace(['{', '}'], "");
+    let Found::Route(route, _) = find(method, &path) else { panic!("{method} {path}") };
+    route
+}
 
 /// The document, as a client gets it.
 struct Document(Value);
@@ -27,7 +35,7 @@ impl Document {
     }
 
     fn operation(&self, method: &str, path: &str) -> &Value {
-        let Found::Route(route, _) = find(method, path.split('?').next().unwrap()) else { panic!("{method} {path}") };
+        let route = route(method, path);
         &self.0["paths"][route.path][method.to_lowercase()]
     }
 
@@ -236,7 +244,7 @@ async fn every_answer_is_as_the_document_says() {
     let mut transfers = Vec::new();
     let mut note = |method: &str, path: &str, reply: &Reply| {
         document.check(method, path, reply);
-        let Found::Route(route, _) = find(method, path.split('?').next().unwrap()) else { panic!("{method} {path}") };
+        let route = route(method, path);
         seen.entry((route.method, route.path)).or_default().insert(reply.status);
     };
     for (method, path, headers, body) in requests {

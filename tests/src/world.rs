@@ -7,16 +7,21 @@ use std::sync::{Arc, Mutex, OnceLock};
 use aws_config::{Region, SdkConfig};
 use futures::FutureExt;
 use lambda_http::http::{Method, Request};
+use lambda_http::{Context, LambdaEvent};
 use local::connect::{Identity, connect};
 use local::database::{Database, Serving};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use shared::actors;
 use shared::client::{Client, Mode, Receipted, Submission};
 use shared::envelope::{Draft, EntityId, Millis};
 use shared::host::Host;
+use shared::http::answer::Answer;
 use shared::http::guard::operators::Token;
 use shared::http::guard::tickets::Tickets;
 use shared::http::guard::{Guard, Users};
+use shared::http::incoming::Incoming;
+use shared::http::routes::Function;
 use shared::limits::{self, Settings};
 use shared::live::{Clock, Live, machine_time};
 use shared::mailbox::image::Mailbox;
@@ -56,9 +61,9 @@ pub struct Reply {
 }
 
 impl Reply {
-    fn read(response: lambda_http::Response<lambda_http::Body>) -> Self {
-        let (parts, body) = response.into_parts();
-        let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    fn read(answer: Answer) -> Self {
+        let (parts, body) = answer.into_response().into_parts();
+        let body = serde_json::from_str(&body).unwrap_or(Value::Null);
         Self { status: parts.status.as_u16(), headers: parts.headers, body }
     }
 }
@@ -170,20 +175,40 @@ impl World {
     }
 
     async fn call_until(&self, deadline: Millis, request: lambda_http::Request) -> Reply {
-        use shared::http::routes::{Found, Function, find};
-        let found = find(request.method().as_str(), request.uri().path());
-        let response = match found {
-            Found::Route(route, _) if route.function == Function::Ingest => {
-                ingest::handle(&self.client, &guard(), request, deadline).boxed().await
+        let incoming = Incoming::from(request.map(|body| body.to_vec()));
+        Reply::read(match incoming.route() {
+            Ok((route, _)) if route.function == Function::Ingest => {
+                ingest::handle(&self.client, &guard(), incoming, deadline).boxed().await
             }
-            _ => status::handle(&self.host, &guard(), request).boxed().await,
-        };
-        Reply::read(response)
+            _ => status::handle(&self.host, &guard(), incoming).boxed().await,
+        })
     }
 
-    /// Calls the function that posts, with whatever it is called with other than by a route.
-    pub async fn call_ingest(&self, request: lambda_http::Request) -> Reply {
-        Reply::read(ingest::handle(&self.client, &guard(), request, self.deadline()).boxed().await)
+    /// Hands an event of a socket to the function that hears them.
+    pub async fn hear(&self, event: lambda_http::Request) -> Reply {
+        Reply::read(ingest::hear(&self.client, event, self.deadline()).boxed().await)
+    }
+
+    /// Hands an event of an API to a function as Lambda would: it is read there, and the answer is the API's.
+    pub async fn invoke(&self, function: Function, guard: &Guard, event: &str) -> Reply {
+        let mut context = Context::default();
+        context.deadline = self.deadline().0;
+        let event = LambdaEvent::new(RawValue::from_string(event.to_owned()).unwrap(), context);
+        let answer: Value = match function {
+            Function::Ingest => {
+                let answer = ingest::invoke::invoke(&self.client, guard, event).boxed().await.unwrap();
+                serde_json::from_str(answer.get()).unwrap()
+            }
+            Function::Status => status::invoke::invoke(&self.host, guard, event).boxed().await,
+        };
+        let headers = answer["headers"].as_object().unwrap().iter();
+        let header =
+            |(name, value): (&String, &Value)| (name.parse().unwrap(), value.as_str().unwrap().parse().unwrap());
+        Reply {
+            status: u16::try_from(answer["statusCode"].as_u64().unwrap()).unwrap(),
+            headers: headers.map(header).collect(),
+            body: serde_json::from_str(answer["body"].as_str().unwrap()).unwrap_or_default(),
+        }
     }
 
     /// `GET` without headers.

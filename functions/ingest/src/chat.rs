@@ -6,7 +6,8 @@ use shared::chat;
 use shared::envelope::{EntityId, IdempotencyKey};
 use shared::http::chat::{ReadBody, SendBody};
 use shared::http::problem::Problem;
-use shared::http::routes::{Chatting, Params};
+use shared::http::routes::Chatting;
+use shared::http::routing::Params;
 
 use crate::request::{Dialect, object};
 

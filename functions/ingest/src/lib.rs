@@ -2,7 +2,6 @@
 
 pub mod authorizer;
 pub mod bank;
-pub mod caller;
 pub mod chat;
 pub mod frame;
 pub mod invoke;
@@ -13,59 +12,64 @@ pub mod socket;
 pub mod tickets;
 
 use futures::FutureExt;
-use lambda_http::http::Response;
 use lambda_http::request::RequestContext;
-use lambda_http::{Body, Request, RequestExt};
+use lambda_http::{Request, RequestExt};
 use shared::client::{Client, Submission};
 use shared::envelope::Millis;
 use shared::host::Host;
 use shared::http::answer::Answer;
 use shared::http::guard::Guard;
+use shared::http::incoming::Incoming;
 use shared::http::observed::Observed;
 use shared::http::problem::Problem;
-use shared::http::routes::{Chatting, Endpoint, Found, Function, find};
+use shared::http::routes::{Chatting, Endpoint, Function};
 use shared::trace::Trace;
 use tracing::Instrument;
 
 use crate::request::Dialect;
 
 /// Answers one request. `guard` says who may speak, `deadline` is when the invocation ends.
-pub async fn handle<H: Host>(client: &Client<H>, guard: &Guard, request: Request, deadline: Millis) -> Response<Body> {
-    let xray = request.lambda_context_ref().and_then(|context| context.xray_trace_id.as_deref());
-    let observed = Observed::new(client.host(), &request, xray);
+pub async fn handle<H: Host>(client: &Client<H>, guard: &Guard, incoming: Incoming, deadline: Millis) -> Answer {
+    let observed = Observed::new(client.host(), &incoming);
     let client = &client.over(observed.host.clone());
     let trace = observed.carried();
-    if let Some(RequestContext::WebSocket(context)) = request.request_context_ref() {
-        // On the heap: what a frame may ask for is much, and most requests are none.
-        let answer = socket::answer(client, context, (request.body().as_ref(), trace), deadline).boxed();
-        return answer.instrument(observed.span()).await.into_response().map(Body::from);
-    }
-    let answered = answer(client, guard, (&request, trace), deadline).instrument(observed.span()).await;
-    observed.tell(answered.unwrap_or_else(Problem::answer)).into_response().map(Body::from)
+    let answered = answer(client, guard, (&incoming, trace), deadline).instrument(observed.span()).await;
+    observed.tell(answered.unwrap_or_else(Problem::answer))
+}
+
+/// Answers one event of a socket. `deadline` is when the invocation ends.
+pub async fn hear<H: Host>(client: &Client<H>, event: Request, deadline: Millis) -> Answer {
+    let Some(RequestContext::WebSocket(context)) = event.request_context_ref() else {
+        return Problem::invalid("the event is none of a WebSocket API").answer();
+    };
+    let xray = event.lambda_context_ref().and_then(|context| context.xray_trace_id.as_deref());
+    let observed = Observed::socket(client.host(), event.headers(), xray);
+    let client = &client.over(observed.host.clone());
+    let trace = observed.carried();
+    socket::answer(client, context, (event.body().as_ref(), trace), deadline).instrument(observed.span()).await
 }
 
 async fn answer<H: Host>(
     client: &Client<H>,
     guard: &Guard,
-    (request, trace): (&Request, Option<Trace>),
+    (incoming, trace): (&Incoming, Option<Trace>),
     deadline: Millis,
 ) -> Result<Answer, Problem> {
-    if let Found::Route(route, params) = find(request.method().as_str(), request.uri().path())
-        && route.function == Function::Ingest
-    {
-        let verified = caller::verified(request);
-        guard.check(request.headers(), verified, route, &params)?;
-        match route.endpoint {
-            Endpoint::Operator(task) => {
-                // On the heap, as everything that few requests do: the future of each request has room for all that it holds.
-                let done = operator::answer(client.host(), verified.signer, (task, &params), request, deadline);
-                return done.boxed().await;
-            }
-            Endpoint::Chat(Chatting::Ticket) => return tickets::answer(client.host(), guard, &params, request),
-            _ => {}
-        }
+    let (route, params) = incoming.route()?;
+    if route.function != Function::Ingest {
+        // API Gateway sends these to `status`.
+        return Err(Problem::wrong_method(incoming.method.as_str(), "GET, POST"));
     }
-    let posting = request::read(client.host().registry(), request)?.traced(trace);
+    guard.check(&incoming.headers, &incoming.verified, route, params)?;
+    match route.endpoint {
+        Endpoint::Operator(task) => {
+            // On the heap, as everything that few requests do: the future of each request has room for all that it holds.
+            return operator::answer(client.host(), (task, params), incoming, deadline).boxed().await;
+        }
+        Endpoint::Chat(Chatting::Ticket) => return tickets::answer(client.host(), guard, params, &incoming.query),
+        _ => {}
+    }
+    let posting = request::read(client.host().registry(), route.endpoint, params, incoming)?.traced(trace);
     let submission = Submission {
         entity: &posting.entity,
         drafts: &posting.drafts,

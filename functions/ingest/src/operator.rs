@@ -1,14 +1,15 @@
 //! The operator routes that write.
 
-use lambda_http::Request;
 use serde::Deserialize;
 use shared::envelope::Millis;
 use shared::host::Host;
 use shared::http::answer::Answer;
+use shared::http::incoming::Incoming;
 use shared::http::operator::{DeletedAnswer, RedriveAllAnswer, RedriveAnswer, ResumeAnswer, SweepAnswer};
 use shared::http::problem::Problem;
 use shared::http::query::Query;
-use shared::http::routes::{Params, Task};
+use shared::http::routes::Task;
+use shared::http::routing::Params;
 use shared::limits;
 use shared::operator::place::Place;
 use shared::operator::resume::Head;
@@ -17,21 +18,19 @@ use shared::operator::{dead_letters, redrive, resume, sweep};
 
 use crate::request::object;
 
-/// Answers an operator, who was told from others before; `signer` is whose signature the API has checked. `deadline` is
-/// when the invocation ends.
+/// Answers an operator, who was told from others before. `deadline` is when the invocation ends.
 ///
 /// # Errors
 /// The problem to answer with.
 pub async fn answer<H: Host>(
     host: &H,
-    signer: Option<&str>,
     (task, params): (Task, &Params),
-    request: &Request,
+    incoming: &Incoming,
     deadline: Millis,
 ) -> Result<Answer, Problem> {
     // Who did what to the entities by hand is asked sooner or later.
-    tracing::info!(operator = signer, method = %request.method(), path = request.uri().path(), "an operator acts");
-    let query = request.uri().query().unwrap_or_default();
+    let Incoming { method, path, query, verified, .. } = incoming;
+    tracing::info!(operator = verified.signer, %method, path, "an operator acts");
     // What is repeated ends in time for the answer to be sent.
     let last = Millis(deadline.0.saturating_sub(limits::FINISH_MS));
     let letter = || params.get("name").parse();
@@ -54,7 +53,7 @@ pub async fn answer<H: Host>(
         }
         Task::Resume => {
             Query::read(query, &[])?;
-            let resumed = resume::resume(host, &params.entity()?, head(request)?, last).await?;
+            let resumed = resume::resume(host, &params.entity()?, head(&incoming.body)?, last).await?;
             Ok(Answer::json(200, &ResumeAnswer::new(resumed)))
         }
         Task::Sweep => {
@@ -66,7 +65,7 @@ pub async fn answer<H: Host>(
             Ok(Answer::json(200, &SweepAnswer::new(swept)))
         }
         // API Gateway sends these to `status`.
-        Task::Letters | Task::Letter | Task::Stuck => Err(Problem::wrong_method(request.method().as_str(), "POST")),
+        Task::Letters | Task::Letter | Task::Stuck => Err(Problem::wrong_method(method.as_str(), "POST")),
     }
 }
 
@@ -85,8 +84,7 @@ enum Choice {
     Park,
 }
 
-fn head(request: &Request) -> Result<Head, Problem> {
-    let body: &[u8] = request.body().as_ref();
+fn head(body: &[u8]) -> Result<Head, Problem> {
     if body.len() > limits::BODY_BYTES {
         return Err(Problem::too_large("the body", body.len(), limits::BODY_BYTES));
     }

@@ -1,6 +1,5 @@
 //! From a request to what is posted. Everything is checked here, before anything is stored.
 
-use lambda_http::Request;
 use lambda_http::http::HeaderMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -9,9 +8,11 @@ use shared::actor::Actor;
 use shared::actors::counter::{self, Increment};
 use shared::client::Mode;
 use shared::envelope::{Draft, EntityId, IdempotencyKey, Keyed, body_hash};
+use shared::http::incoming::Incoming;
 use shared::http::problem::Problem;
 use shared::http::query::Query;
-use shared::http::routes::{Endpoint, Found, Function, find};
+use shared::http::routes::Endpoint;
+use shared::http::routing::Params;
 use shared::limits;
 use shared::registry::{Kind, Registry};
 use shared::trace::Trace;
@@ -64,25 +65,22 @@ pub enum Dialect {
     Events,
 }
 
-/// Reads a request.
+/// Reads a request to a route that posts.
 ///
 /// # Errors
 /// The problem to answer with. Nothing is stored then.
-pub fn read(registry: &Registry, request: &Request) -> Result<PostRequest, Problem> {
-    let (method, path) = (request.method().as_str(), request.uri().path());
-    let (route, params) = match find(method, path) {
-        Found::Route(route, params) if route.function == Function::Ingest => (route, params),
-        Found::Route(..) => return Err(Problem::wrong_method(method, "GET, POST")),
-        Found::WrongMethod(allowed) => return Err(Problem::wrong_method(method, &allowed)),
-        Found::Nowhere => return Err(Problem::unknown_path(path)),
-    };
-    let body: &[u8] = request.body().as_ref();
+pub fn read(
+    registry: &Registry,
+    endpoint: Endpoint,
+    params: &Params,
+    incoming: &Incoming,
+) -> Result<PostRequest, Problem> {
+    let Incoming { query, body, headers, .. } = incoming;
     if body.len() > limits::BODY_BYTES {
         return Err(Problem::too_large("the body", body.len(), limits::BODY_BYTES));
     }
-    let query = request.uri().query().unwrap_or_default();
     let mut own_key = None;
-    let (entity, events, dialect) = match route.endpoint {
+    let (entity, events, dialect) = match endpoint {
         Endpoint::Webhook => webhook(query, body)?,
         Endpoint::Increment => {
             Query::read(query, &[])?;
@@ -95,7 +93,7 @@ pub fn read(registry: &Registry, request: &Request) -> Result<PostRequest, Probl
         }
         Endpoint::Chat(chatting) => {
             Query::read(query, &[])?;
-            let Said { user, event, key, dialect } = chat::read(chatting, &params, body)?;
+            let Said { user, event, key, dialect } = chat::read(chatting, params, body)?;
             own_key = key;
             (user, vec![event], dialect)
         }
@@ -111,8 +109,8 @@ pub fn read(registry: &Registry, request: &Request) -> Result<PostRequest, Probl
     if stored > limits::BODY_BYTES {
         return Err(Problem::too_large("the post, with its defaults filled in,", stored, limits::BODY_BYTES));
     }
-    let key = one_key(idempotency_key(request.headers())?, own_key)?;
-    let prefer = prefer(request.headers())?;
+    let key = one_key(idempotency_key(headers)?, own_key)?;
+    let prefer = prefer(headers)?;
     let default_wait = match dialect {
         Dialect::Event | Dialect::Events => 0,
         _ if prefer.mode == Mode::Inline => limits::DIALECT_WAIT_MS,

@@ -11,7 +11,8 @@ use shared::http::chat::{
 };
 use shared::http::problem::Problem;
 use shared::http::query::Query;
-use shared::http::routes::{Chatting, Params};
+use shared::http::routes::Chatting;
+use shared::http::routing::Params;
 use shared::limits;
 use shared::store::Consistency;
 

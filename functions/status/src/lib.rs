@@ -1,14 +1,12 @@
 //! The function that reads, and that answers whatever no route takes. It never writes.
 
 pub mod bank;
-pub mod caller;
 pub mod chat;
+pub mod invoke;
 pub mod operator;
 pub mod page;
 pub mod pages;
 
-use lambda_http::http::Response;
-use lambda_http::{Body, Request, RequestExt};
 use shared::actor::Actor;
 use shared::actors::counter::{self, Counter};
 use shared::envelope::{EntityId, EventId};
@@ -17,11 +15,13 @@ use shared::http::answer::{
     Answer, CounterAnswer, EntityAnswer, HealthAnswer, LockAnswer, PendingAnswer, ReceiptAnswer, UserAnswer,
 };
 use shared::http::guard::Guard;
+use shared::http::incoming::Incoming;
 use shared::http::observed::Observed;
 use shared::http::openapi;
 use shared::http::problem::Problem;
 use shared::http::query::Query;
-use shared::http::routes::{Endpoint, Found, Params, find};
+use shared::http::routes::Endpoint;
+use shared::http::routing::{Found, Params};
 use shared::mailbox::image::Mailbox;
 use shared::mailbox::view;
 use shared::registry::Kind;
@@ -31,39 +31,33 @@ use tracing::Instrument;
 use crate::pages::Paging;
 
 /// Answers one request. `guard` says who may speak.
-pub async fn handle<H: Host>(host: &H, guard: &Guard, request: Request) -> Response<Body> {
-    let xray = request.lambda_context_ref().and_then(|context| context.xray_trace_id.as_deref());
-    let observed = Observed::new(host, &request, xray);
-    let answered = answer(&observed.host, guard, &request).instrument(observed.span()).await;
+pub async fn handle<H: Host>(host: &H, guard: &Guard, incoming: Incoming) -> Answer {
+    let observed = Observed::new(host, &incoming);
+    let answered = answer(&observed.host, guard, &incoming).instrument(observed.span()).await;
     let mut answer = observed.tell(answered.unwrap_or_else(Problem::answer));
-    if request.method() == "HEAD" {
+    if incoming.method == "HEAD" {
         answer.body.clear();
     }
-    answer.into_response().map(Body::from)
+    answer
 }
 
-async fn answer<H: Host>(host: &H, guard: &Guard, request: &Request) -> Result<Answer, Problem> {
-    let (method, path) = (request.method().as_str(), request.uri().path());
-    let query = request.uri().query().unwrap_or_default();
-    let (route, params) = match find(method, path) {
-        Found::Route(route, params) => (route, params),
-        Found::WrongMethod(allowed) if method == "OPTIONS" => {
-            return Ok(Answer { status: 204, headers: vec![("allow", allowed)], body: String::new() });
-        }
-        Found::WrongMethod(allowed) => return Err(Problem::wrong_method(method, &allowed)),
-        Found::Nowhere => return Err(Problem::unknown_path(path)),
-    };
-    guard.check(request.headers(), caller::verified(request), route, &params)?;
+async fn answer<H: Host>(host: &H, guard: &Guard, incoming: &Incoming) -> Result<Answer, Problem> {
+    let (method, query) = (incoming.method.as_str(), incoming.query.as_str());
+    if let (Found::WrongMethod(allowed), "OPTIONS") = (&incoming.found, method) {
+        return Ok(Answer { status: 204, headers: vec![("allow", allowed.clone())], body: String::new() });
+    }
+    let (route, params) = incoming.route()?;
+    guard.check(&incoming.headers, &incoming.verified, route, params)?;
     match route.endpoint {
         Endpoint::Users => users(host, query).await,
-        Endpoint::List => list(host, &params, query).await,
-        Endpoint::Bank(banking) => bank::answer(host, banking, &params, query).await,
-        Endpoint::Chat(chatting) => chat::answer(host, chatting, &params, query).await,
+        Endpoint::List => list(host, params, query).await,
+        Endpoint::Bank(banking) => bank::answer(host, banking, params, query).await,
+        Endpoint::Chat(chatting) => chat::answer(host, chatting, params, query).await,
         Endpoint::Page(page) => Ok(page::answer(guard, page)),
-        Endpoint::Operator(task) => operator::answer(host, (task, &params), request).await,
+        Endpoint::Operator(task) => operator::answer(host, (task, params), query).await,
         endpoint => {
             Query::read(query, &[])?;
-            one(host, endpoint, &params, method).await
+            one(host, endpoint, params, method).await
         }
     }
 }

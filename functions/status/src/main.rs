@@ -1,6 +1,7 @@
 //! Wiring of the function that reads.
 
-use lambda_http::{Error, Request, run, service_fn};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use serde_json::value::RawValue;
 use shared::emf::Emitter;
 use shared::http::guard::Guard;
 use shared::lambda;
@@ -21,10 +22,10 @@ async fn main() -> Result<(), Error> {
     };
     let metrics = Emitter::install("status")?;
     let (_, host) = &lambda::connect(config).await;
-    run(service_fn(async |request: Request| {
-        let response = status::handle(host, guard, request).await;
+    run(service_fn(async |event: LambdaEvent<Box<RawValue>>| {
+        let answer = status::invoke::invoke(host, guard, event).await;
         metrics.flush();
-        Ok::<_, Error>(response)
+        Ok::<_, Error>(answer)
     }))
     .await
 }

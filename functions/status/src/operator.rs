@@ -1,13 +1,13 @@
 //! The operator routes that read.
 
-use lambda_http::Request;
 use shared::envelope::Millis;
 use shared::host::Host;
 use shared::http::answer::Answer;
 use shared::http::operator::{DeadLetterAnswer, DeadLetterPage, StuckAnswer, StuckPage};
 use shared::http::problem::Problem;
 use shared::http::query::Query;
-use shared::http::routes::{Params, Task};
+use shared::http::routes::Task;
+use shared::http::routing::Params;
 use shared::operator::dead_letters::{self, LetterId};
 use shared::operator::place::Place;
 use shared::operator::stuck;
@@ -19,8 +19,7 @@ const READ_MS: u64 = 5_000;
 ///
 /// # Errors
 /// The problem to answer with.
-pub async fn answer<H: Host>(host: &H, (task, params): (Task, &Params), request: &Request) -> Result<Answer, Problem> {
-    let query = request.uri().query().unwrap_or_default();
+pub async fn answer<H: Host>(host: &H, (task, params): (Task, &Params), query: &str) -> Result<Answer, Problem> {
     match task {
         Task::Letters => {
             let query = Query::read(query, &["limit", "cursor"])?;
@@ -46,7 +45,7 @@ pub async fn answer<H: Host>(host: &H, (task, params): (Task, &Params), request:
         }
         // API Gateway sends these to `ingest`.
         Task::Delete | Task::Redrive | Task::RedriveAll | Task::Resume | Task::Sweep => {
-            Err(Problem::wrong_method(request.method().as_str(), "GET, HEAD"))
+            Err(Problem::wrong_method("GET", "POST, DELETE"))
         }
     }
 }

@@ -1,14 +1,19 @@
 //! Lists, a page at a time, with a cursor.
 
-use futures::future::try_join_all;
+use std::pin::pin;
+
+use futures::stream::{self, StreamExt};
+use serde::Serialize;
 use shared::envelope::EntityId;
 use shared::host::Host;
 use shared::http::answer::{Answer, EntityAnswer, EntityPage, UserPage};
 use shared::http::problem::Problem;
 use shared::http::query::Query;
+use shared::limits;
+use shared::log::quiet;
 use shared::mailbox::image::Mailbox;
-use shared::mailbox::view;
-use shared::store::Consistency;
+use shared::mailbox::{StepError, view};
+use shared::store::{Consistency, StoreError};
 
 /// Which page is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,9 +54,7 @@ impl Paging {
 /// # Errors
 /// A problem when the cursor is malformed, or the database does not answer.
 pub async fn users<H: Host>(host: &H, kind: &str, paging: &Paging) -> Result<Answer, Problem> {
-    let (images, cursor) = page(host, kind, paging).await?;
-    // One damaged entity must not hide the others.
-    let items = images.iter().filter_map(|image| crate::user_answer(host, image).ok()).collect();
+    let (items, cursor) = page(host, kind, paging, |image| crate::user_answer(host, image)).await?;
     Ok(Answer::json(200, &UserPage { items, cursor }))
 }
 
@@ -60,24 +63,46 @@ pub async fn users<H: Host>(host: &H, kind: &str, paging: &Paging) -> Result<Ans
 /// # Errors
 /// A problem when the cursor is malformed, or the database does not answer.
 pub async fn entities<H: Host>(host: &H, kind: &str, paging: &Paging) -> Result<Answer, Problem> {
-    let (images, cursor) = page(host, kind, paging).await?;
-    let answer = |image: &Mailbox| Some(EntityAnswer::new(image, crate::state(host, image).ok()?));
-    Ok(Answer::json(200, &EntityPage { items: images.iter().filter_map(answer).collect(), cursor }))
+    let shown = |image: &Mailbox| Ok(EntityAnswer::new(image, crate::state(host, image)?));
+    let (items, cursor) = page(host, kind, paging, shown).await?;
+    Ok(Answer::json(200, &EntityPage { items, cursor }))
 }
 
-async fn page<H: Host>(host: &H, kind: &str, paging: &Paging) -> Result<(Vec<Mailbox>, Option<String>), Problem> {
+/// The items of a page and where the next one begins: behind the last entity of the list, or behind the last one that
+/// this page has room for.
+async fn page<H: Host, T: Serialize>(
+    host: &H,
+    kind: &str,
+    paging: &Paging,
+    shown: impl Fn(&Mailbox) -> Result<T, Problem>,
+) -> Result<(Vec<T>, Option<String>), Problem> {
     let after = paging.after(kind)?;
-    let (entities, next) = view::list(host, kind, after.as_ref(), paging.limit).await?;
-    let reads = entities.iter().map(|entity| async move {
-        match view::mailbox(host, entity, Consistency::Eventual).await {
-            Ok(image) => Ok(image),
-            Err(shared::mailbox::StepError::Store(error)) => Err(error),
-            Err(error @ shared::mailbox::StepError::Damaged { .. }) => {
-                tracing::error!(alarm = "damaged", error = shared::log::quiet(error), "a stored item cannot be read");
-                Ok(None)
+    let (entities, mut next) = view::list(host, kind, after.as_ref(), paging.limit).await?;
+    let reads: Vec<_> = entities.iter().map(|entity| read(host, entity)).collect();
+    let mut reads = pin!(stream::iter(reads).buffered(limits::PAGE_READS).zip(stream::iter(&entities)));
+    let (mut items, mut bytes, mut last) = (Vec::new(), 0, None);
+    while let Some((image, entity)) = reads.next().await {
+        // One damaged entity must not hide the others.
+        if let Some(item) = image?.and_then(|image| shown(&image).ok()) {
+            bytes += serde_json::to_vec(&item).map_or(0, |json| json.len());
+            if bytes > limits::PAGE_BYTES && !items.is_empty() {
+                next = last;
+                break;
             }
+            items.push(item);
         }
-    });
-    let images = try_join_all(reads).await?;
-    Ok((images.into_iter().flatten().collect(), next.map(|entity| hex::encode(entity.id()))))
+        last = Some(entity.clone());
+    }
+    Ok((items, next.map(|entity| hex::encode(entity.id()))))
+}
+
+async fn read<H: Host>(host: &H, entity: &EntityId) -> Result<Option<Mailbox>, StoreError> {
+    match view::mailbox(host, entity, Consistency::Eventual).await {
+        Ok(image) => Ok(image),
+        Err(StepError::Store(error)) => Err(error),
+        Err(error @ StepError::Damaged { .. }) => {
+            tracing::error!(alarm = "damaged", error = quiet(error), "a stored item cannot be read");
+            Ok(None)
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Who may speak to the server: with the switch on, each user for themselves, and operators; and no foreign page ever.
 
+use std::io::{Read, Write};
+
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use shared::http::guard::tickets::Tickets;
@@ -131,6 +133,36 @@ async fn a_bad_token_is_refused_as_api_gateway_refuses_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_whose_sub_is_no_users_id_is_nobodys() {
+    let (_dir, server) = verified();
+    let (http, now) = (Client::new(), seconds());
+    let paths = ["/users/null/messages", "/users/true/messages", "/users/12/messages", "/presence?online=true"];
+    let mut subs = vec![json!(null), json!(true), json!(12), json!(1.5), json!(["alice"]), json!({"id": "alice"})];
+    subs.extend(["", "a/b", "auth0|alice", "..", &"x".repeat(129)].map(|sub| json!(sub)));
+    for sub in subs {
+        let mut claims = claims("alice", now);
+        claims["sub"] = sub.clone();
+        let token = Signer::issuer().token("RS256", &claims);
+        for path in paths {
+            let (status, challenge, _) = asked(http.get(format!("{}{path}", server.url())).bearer_auth(&token)).await;
+            assert_eq!(status, StatusCode::UNAUTHORIZED, "{sub} {path}");
+            // What is neither a text nor a number, the library already takes for no token.
+            let told = sub.is_array() || sub.is_object() || challenge.contains("a JSON string in the form of an id");
+            assert!(told, "{sub} {path}: {challenge}");
+        }
+    }
+    let mut without = claims("alice", now);
+    without.as_object_mut().unwrap().remove("sub");
+    let token = Signer::issuer().token("RS256", &without);
+    let (status, _, _) = asked(http.get(format!("{}/presence?online=true", server.url())).bearer_auth(&token)).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    // As a text it is an id like others.
+    let token = Signer::issuer().token("RS256", &claims("12", now));
+    let (status, _, _) = asked(http.get(format!("{}/users/12/messages", server.url())).bearer_auth(&token)).await;
+    assert_eq!(status, StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_reaches_another_users_path_and_the_general_routes_are_for_operators() {
     let (_dir, server) = verified();
     let (http, token) = (Client::new(), Signer::issuer().token("RS256", &claims("alice", seconds())));
@@ -224,6 +256,60 @@ async fn a_foreign_page_changes_nothing_on_loopback_either() {
     assert_eq!(counter["value"], value);
     let (status, _, _) = asked(http.get(format!("{local}/counter/a")).header("origin", "https://evil.example")).await;
     assert_eq!(status, StatusCode::OK, "what only reads is kept from a foreign page by its browser");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_page_writes_by_no_spelling_of_the_address_that_its_browser_does_not_know() {
+    let server = Server::start(&["--ephemeral"]);
+    let (http, port) = (Client::new(), server.address().rsplit_once(':').unwrap().1.to_owned());
+    let local = format!("http://127.0.0.1:{port}");
+    // What a browser sends for an image: no Origin, and to these hosts no Sec-Fetch-Site.
+    let image = |base: &str| http.get(format!("{base}/webhook?user_id=a&delta=1"));
+    let (status, _, body) = asked(image(&format!("http://0.0.0.0:{port}"))).await;
+    assert_eq!((status, &body["type"]), (StatusCode::FORBIDDEN, &json!("urn:leasebox:foreign-host")), "by its socket");
+    for host in ["0.0.0.0", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::ffff:0.0.0.0]"] {
+        let (status, _, body) = asked(image(&local).header("host", format!("{host}:{port}"))).await;
+        assert_eq!((status, &body["type"]), (StatusCode::FORBIDDEN, &json!("urn:leasebox:foreign-host")), "{host}");
+    }
+    let elsewhere = format!("192.0.2.7:{port}");
+    let (status, _, body) = asked(image(&local).header("host", &elsewhere)).await;
+    assert_eq!((status, &body["type"]), (StatusCode::FORBIDDEN, &json!("urn:leasebox:foreign-origin")));
+    assert!(body["detail"].as_str().unwrap().contains("POST it instead"), "{body}");
+    let (_, _, counter) = asked(http.get(format!("{local}/counter/a"))).await;
+    assert_eq!(counter["value"], 0, "none of it was done");
+    let post = http.post(format!("{local}/webhook?user_id=a&delta=1")).header("host", &elsewhere);
+    assert_eq!(asked(post).await.0, StatusCode::OK, "a page's POST would have an Origin");
+    for host in ["127.0.0.1", "127.0.0.2", "localhost"] {
+        assert_eq!(asked(image(&local).header("host", format!("{host}:{port}"))).await.0, StatusCode::OK, "{host}");
+    }
+    let (_, _, counter) = asked(http.get(format!("{local}/counter/a"))).await;
+    assert_eq!(counter["value"], 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_on_the_wire_is_what_it_is() {
+    let server = Server::start(&["--ephemeral", "--operator-token", OPERATOR]);
+    for (path, status) in [
+        ("/counter/..%5Coperator%5Csweep%23/increment", 400),
+        ("/counter/..%2Foperator%2Fsweep/increment", 400),
+        ("/counter/../operator/sweep", 404),
+        ("/counter/%2e%2e/increment", 400),
+        ("/users/alice/..%5Cbob/messages", 404),
+        ("/users/alice%2F..%5Cbob/messages", 400),
+        ("/operator%2Fsweep", 404),
+        ("/%6Fperator/sweep", 404),
+        ("/counter/a%2Fb/increment", 400),
+        ("/counter/a/increment", 200),
+    ] {
+        // Raw, since a client would remove the dots: with the operator's token, so that it would be let in anywhere.
+        let mut stream = std::net::TcpStream::connect(server.address()).unwrap();
+        let head =
+            format!("POST {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {OPERATOR}\r\n", server.address());
+        stream.write_all(format!("{head}Connection: close\r\nContent-Length: 0\r\n\r\n").as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {answer}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,11 +7,13 @@ pub mod signatures;
 pub mod tickets;
 
 use http::HeaderMap;
+use serde_json::{Map, Value};
 
 use crate::chat;
 use crate::envelope::{EntityId, Malformed, Millis};
 use crate::http::problem::Problem;
-use crate::http::routes::{Chatting, Endpoint, Function, Params, Route};
+use crate::http::routes::{Access, Chatting, Endpoint, Function, Route};
+use crate::http::routing::Params;
 
 use operators::{Operators, Token};
 use origins::{Origin, Origins, Page};
@@ -56,14 +58,20 @@ pub struct Guard {
 }
 
 /// What others have verified of a request, before it came here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Verified<'a> {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
     /// Whose signature the API has checked (AWS_IAM).
-    pub signer: Option<&'a str>,
-    /// Whose token the API has verified: its claim `sub`.
-    pub user: Option<&'a str>,
+    pub signer: Option<String>,
+    /// Whose token the API has verified.
+    pub user: Option<EntityId>,
     /// The domain by which the API was called.
-    pub domain: Option<&'a str>,
+    pub domain: Option<String>,
+}
+
+/// The user of a token by its claims: `sub`, if it is a text in the form of an id. A token with anything else is nobody's.
+#[must_use]
+pub fn claimed(claims: &Map<String, Value>) -> Option<EntityId> {
+    claims.get("sub").and_then(Value::as_str).and_then(|sub| chat::user(sub).ok())
 }
 
 /// Who opens a socket, and what for.
@@ -107,33 +115,35 @@ impl Guard {
     pub fn check(
         &self,
         headers: &HeaderMap,
-        verified: Verified<'_>,
+        verified: &Verified,
         route: &Route,
         params: &Params,
     ) -> Result<(), Problem> {
-        let own = verified.domain.map(|domain| format!("https://{domain}"));
+        let own = verified.domain.as_ref().map(|domain| format!("https://{domain}"));
         let page = Page { own: own.as_deref(), ..Page::of(headers) };
         self.origins.host(&page)?;
         // The function that only reads has nothing that a foreign page could do.
-        if route.function == Function::Ingest {
-            self.origins.admit(&page)?;
+        match (route.function, route.method) {
+            (Function::Status, _) => {}
+            (Function::Ingest, "GET") => self.origins.admit_get(&page)?,
+            (Function::Ingest, _) => self.origins.admit(&page)?,
         }
         let operator = || {
             let authorization = headers.get(http::header::AUTHORIZATION).map(|value| value.as_bytes());
-            self.operators.admit(verified.signer, authorization)
+            self.operators.admit(verified.signer.as_deref(), authorization)
         };
-        match (route.endpoint, self.users) {
-            (Endpoint::Page(_) | Endpoint::Health | Endpoint::OpenApi, _) => Ok(()),
-            (Endpoint::Operator(_), _) => operator(),
-            (_, Users::Open) => Ok(()),
-            (Endpoint::Chat(_), Users::Verified) if operator().is_ok() => Ok(()),
-            (Endpoint::Chat(chatting), Users::Verified) => match verified.user {
+        match (route.access(), self.users) {
+            (Access::Everyone, _) => Ok(()),
+            (Access::Operators, _) => operator(),
+            (Access::Users | Access::Backend, Users::Open) => Ok(()),
+            (Access::Users, Users::Verified) if operator().is_ok() => Ok(()),
+            (Access::Users, Users::Verified) => match &verified.user {
                 None => Err(Problem::unauthenticated()),
-                Some(_) if chatting == Chatting::Online => Ok(()),
-                Some(user) if user == params.get("id") => Ok(()),
-                Some(user) => Err(Problem::another_user(user)),
+                Some(_) if route.endpoint == Endpoint::Chat(Chatting::Online) => Ok(()),
+                Some(user) if user.id() == params.get("id") => Ok(()),
+                Some(user) => Err(Problem::another_user(user.id())),
             },
-            (_, Users::Verified) => operator(),
+            (Access::Backend, Users::Verified) => operator(),
         }
     }
 

@@ -3,10 +3,13 @@
 pub mod answer;
 pub mod bank;
 pub mod chat;
+pub mod gateway;
 pub mod guard;
+pub mod incoming;
 pub mod observed;
 pub mod openapi;
 pub mod operator;
 pub mod problem;
 pub mod query;
 pub mod routes;
+pub mod routing;

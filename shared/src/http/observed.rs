@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, Request};
+use http::HeaderMap;
 use tracing::{Span, debug};
 
 use crate::consumption::Metered;
 use crate::host::Host;
 use crate::http::answer::Answer;
-use crate::http::routes::{Found, find};
+use crate::http::incoming::Incoming;
 use crate::limits::Consumption;
 use crate::log;
 use crate::trace::{Hop, Trace};
@@ -17,6 +17,9 @@ use crate::trace::{Hop, Trace};
 const TRACEPARENT: &str = "traceparent";
 /// The header that asks what a request consumes (`?1`, a boolean of RFC 8941), and that tells it.
 pub const CONSUMED: &str = "leasebox-consumed";
+
+/// How a request of no route is logged.
+const NO_ROUTE: &str = "none";
 
 /// One request, while it is answered.
 pub struct Observed<H: Host> {
@@ -32,19 +35,24 @@ pub struct Observed<H: Host> {
 }
 
 impl<H: Host> Observed<H> {
-    /// Begins to observe. `xray` is what Lambda says of X-Ray's trace.
+    /// Begins to observe a request.
     #[must_use]
-    pub fn new<B>(host: &H, request: &Request<B>, xray: Option<&str>) -> Self {
-        let headers = request.headers();
+    pub fn new(host: &H, incoming: &Incoming) -> Self {
+        // A path of no route could be anything, and a query may have a ticket in it.
+        let route = incoming.route().map_or(NO_ROUTE, |(route, _)| route.path);
+        Self::of(host, &incoming.headers, (incoming.method.as_str(), route), incoming.xray.as_deref())
+    }
+
+    /// Begins to observe an event of a socket. `xray` is what Lambda says of X-Ray's trace.
+    #[must_use]
+    pub fn socket(host: &H, headers: &HeaderMap, xray: Option<&str>) -> Self {
+        Self::of(host, headers, ("GET", NO_ROUTE), xray)
+    }
+
+    fn of(host: &H, headers: &HeaderMap, (method, route): (&str, &str), xray: Option<&str>) -> Self {
         let given = traceparent(headers);
         let hop = hop(host, headers, given, xray);
         let asked = one(headers, CONSUMED).is_some_and(is_true);
-        let method = request.method().as_str();
-        // A path of no route could be anything, and a query may have a ticket in it.
-        let route = match find(method, request.uri().path()) {
-            Found::Route(route, _) => route.path,
-            Found::WrongMethod(_) | Found::Nowhere => "none",
-        };
         Self {
             host: Metered::new(host),
             hop,

@@ -100,7 +100,8 @@ impl Problem {
     /// The route is for users, and the request does not show whose it is. Nothing was done.
     #[must_use]
     pub fn unauthenticated() -> Self {
-        let detail = "the route is for the user whose path it is; send a token as `Authorization: Bearer TOKEN`";
+        let detail = "the route is for the user whose path it is; send a token as `Authorization: Bearer TOKEN`, whose `sub` is \
+             that user's id";
         let mut problem = Self::new("unauthenticated", 401, "The request does not say whose it is", detail);
         problem.0.headers.push(("www-authenticate", "Bearer".to_owned()));
         problem
@@ -124,12 +125,20 @@ impl Problem {
         Self::new("foreign-origin", 403, "The page is another's", detail)
     }
 
+    /// A `GET` would change something, and it cannot be told whether a page of somebody else sends it. Nothing was done.
+    #[must_use]
+    pub fn silent_get() -> Self {
+        let detail =
+            "at an address that is not loopback's, a browser does not say which page sends a GET; POST it instead";
+        Self::new("foreign-origin", 403, "The page may be another's", detail)
+    }
+
     /// The request was sent to a name that is not this server's. Nothing was done.
     #[must_use]
     pub fn foreign_host(host: &str) -> Self {
         let host: String = host.chars().take(100).collect();
         let detail = format!(
-            "`{host}` is not a name of this server; use localhost or an address and its port, or allow http://{host}"
+            "`{host}` is not a name of this server; use localhost or an address of this machine, and its port, or allow http://{host}"
         );
         Self::new("foreign-host", 403, "The request is for another host", detail)
     }
@@ -157,6 +166,14 @@ impl Problem {
             "There is nothing here",
             format!("no route has the path {path}; see /openapi.json"),
         )
+    }
+
+    /// The API sent the request by a route that is not the request's own, or that nobody here knows. Nothing was done.
+    #[must_use]
+    pub fn misrouted(how: &str) -> Self {
+        let detail =
+            format!("the API sent it {how}; what is deployed is to be one version of template.yaml and the code");
+        Self::new("misrouted", 403, "The request came by another route", detail)
     }
 
     /// The path is there, but not for this method.

@@ -1,11 +1,5 @@
 //! Every route of the API, once: both functions, the OpenAPI document and the tests read this table.
 
-use std::sync::LazyLock;
-
-use percent_encoding::percent_decode_str;
-
-use crate::envelope::{EntityId, Malformed};
-
 /// Which function serves a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Function {
@@ -13,6 +7,19 @@ pub enum Function {
     Ingest,
     /// The one that reads.
     Status,
+}
+
+/// Who may ask a route, once users are told from one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everyone: what a browser gets before anybody can have signed in.
+    Everyone,
+    /// The user whose path it is, and operators.
+    Users,
+    /// Whoever speaks for all users, and operators.
+    Backend,
+    /// Operators, also where everything else is open.
+    Operators,
 }
 
 /// What a route does.
@@ -241,87 +248,38 @@ pub const ROUTES: [Route; 39] = [
     operator("POST", "/operator/sweep", Task::Sweep, "Look at every entity and run what waits"),
 ];
 
-/// Where a request belongs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// To this route.
-    Route(&'static Route, Params),
-    /// To a path that takes only these methods.
-    WrongMethod(String),
-    /// Nowhere.
-    Nowhere,
-}
-
-/// The parameters of a path, percent-decoded.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Params(Vec<(String, String)>);
-
-impl Params {
-    /// A parameter; empty when the route has none of that name.
+impl Route {
+    /// Who may ask it.
     #[must_use]
-    pub fn get(&self, name: &str) -> &str {
-        self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str()).unwrap_or_default()
-    }
-
-    /// The entity that `kind` and `id` name; its kind may be one that this program does not know.
-    ///
-    /// # Errors
-    /// When one of them is malformed.
-    pub fn entity(&self) -> Result<EntityId, Malformed> {
-        EntityId::new(self.get("kind"), self.get("id"))
-    }
-}
-
-static ROUTER: LazyLock<matchit::Router<&'static str>> = LazyLock::new(|| {
-    let mut router = matchit::Router::new();
-    for route in &ROUTES {
-        // A path of several methods is inserted once; a test holds that no other insertion fails.
-        let _ = router.insert(route.path, route.path);
-    }
-    router
-});
-
-/// Finds the route of a request. `HEAD` goes where a `GET` that only reads goes.
-#[must_use]
-pub fn find(method: &str, path: &str) -> Found {
-    let Ok(matched) = ROUTER.at(path) else {
-        return Found::Nowhere;
-    };
-    let at_path = || ROUTES.iter().filter(|route| route.path == *matched.value);
-    let reads = |route: &&Route| route.method == "GET" && route.function == Function::Status;
-    let wanted = |route: &&Route| route.method == method || (method == "HEAD" && reads(route));
-    let Some(route) = at_path().find(wanted) else {
-        let head = at_path().any(|route| reads(&route)).then_some("HEAD");
-        let methods = at_path().map(|route| route.method).chain(head);
-        return Found::WrongMethod(methods.collect::<Vec<_>>().join(", "));
-    };
-    let decode = |value: &str| percent_decode_str(value).decode_utf8_lossy().into_owned();
-    Found::Route(route, Params(matched.params.iter().map(|(name, value)| (name.to_owned(), decode(value))).collect()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_route_is_found_by_its_own_path() {
-        for route in &ROUTES {
-            assert!(matches!(find(route.method, route.path), Found::Route(found, _) if found == route), "{route:?}");
+    pub const fn access(&self) -> Access {
+        match self.endpoint {
+            Endpoint::Page(_) | Endpoint::Health | Endpoint::OpenApi => Access::Everyone,
+            Endpoint::Chat(_) => Access::Users,
+            Endpoint::Operator(_) => Access::Operators,
+            Endpoint::Webhook
+            | Endpoint::Increment
+            | Endpoint::Post
+            | Endpoint::Users
+            | Endpoint::Counter
+            | Endpoint::List
+            | Endpoint::Entity
+            | Endpoint::Event
+            | Endpoint::Bank(_) => Access::Backend,
         }
     }
 
-    #[test]
-    fn parameters_are_decoded() {
-        let Found::Route(_, params) = find("GET", "/entities/counter/a%40b") else { panic!("not found") };
-        assert_eq!((params.get("kind"), params.get("id"), params.get("none")), ("counter", "a@b", ""));
+    /// Whether `HEAD` goes here too: to a `GET` that only reads.
+    pub(super) fn has_head(&self) -> bool {
+        self.method == "GET" && self.function == Function::Status
     }
 
-    #[test]
-    fn wrong_methods_name_the_right_ones() {
-        assert_eq!(find("DELETE", "/webhook"), Found::WrongMethod("GET, POST".to_owned()));
-        assert_eq!(find("GET", "/counter/a/increment"), Found::WrongMethod("POST".to_owned()));
-        assert_eq!(find("GET", "/counter/a/"), Found::Nowhere);
-        assert_eq!(find("POST", "/health"), Found::WrongMethod("GET, HEAD".to_owned()));
-        assert!(matches!(find("HEAD", "/health"), Found::Route(..)));
+    /// The names of the variables in its path, in order.
+    pub(super) fn variables(&self) -> impl Iterator<Item = &'static str> {
+        self.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
     }
+}
+
+/// The routes with this path, which has its variables in braces.
+pub(super) fn at(path: &str) -> impl Iterator<Item = &'static Route> + Clone {
+    ROUTES.iter().filter(move |route| route.path == path)
 }

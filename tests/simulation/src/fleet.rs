@@ -13,6 +13,7 @@ use shared::host::Host;
 use shared::http::guard::operators::Operators;
 use shared::http::guard::origins::Origins;
 use shared::http::guard::{Guard, Users};
+use shared::http::incoming::Incoming;
 use shared::limits::FUNCTION_TIMEOUT_MS;
 
 use crate::fault::Fault;
@@ -114,16 +115,16 @@ fn guard() -> Guard {
 
 impl Server {
     async fn handle(&self, request: Request) -> Reply {
-        let response = match *request.method() {
-            Method::GET => status::handle(self.client.host(), &guard(), request).await,
+        let incoming = Incoming::from(request.map(|body| body.to_vec()));
+        let answer = match incoming.method {
+            Method::GET => status::handle(self.client.host(), &guard(), incoming).await,
             _ => {
                 let deadline = self.client.host().now().plus(FUNCTION_TIMEOUT_MS);
-                ingest::handle(&self.client, &guard(), request, deadline).await
+                ingest::handle(&self.client, &guard(), incoming, deadline).await
             }
         };
-        let (parts, body) = response.into_parts();
-        let replayed = parts.headers.contains_key("idempotency-replayed");
-        Reply { status: parts.status.as_u16(), replayed, body: serde_json::from_slice(&body).unwrap_or_default() }
+        let replayed = answer.headers.iter().any(|(name, _)| *name == "idempotency-replayed");
+        Reply { status: answer.status, replayed, body: serde_json::from_str(&answer.body).unwrap_or_default() }
     }
 }
 

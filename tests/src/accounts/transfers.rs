@@ -319,12 +319,13 @@ async fn a_credit_that_is_delivered_again_and_again_counts_once() {
 async fn a_transfer_that_was_never_made_is_not_known() {
     let world = bank().await;
     let event = "9-000102030405060708090a0b";
-    for id in ["x", "~", "alice", "alice~", &format!("nobody~{event}"), &format!("alice~{event}"), "alice~0-00", "%20"]
-    {
+    for id in ["x", "~", "alice", "alice~", &format!("nobody~{event}"), &format!("alice~{event}"), "alice~0-00"] {
         world.host.store().take();
         let reply = world.get(&format!("/transfers/{id}")).await;
         assert_eq!((reply.status, problem(&reply)), (404, "unknown-transfer"), "{id}: {reply:?}");
     }
+    let blank = world.get("/transfers/%20").await;
+    assert_eq!((blank.status, problem(&blank)), (400, "invalid-request"));
     // Neither is what was no transfer.
     let receipt = world.post_keyed("k", "/entities/account/alice/events", r#"{"type":"deposit","amount":1}"#).await;
     let id = format!("/transfers/alice~{}", receipt.body["event_id"].as_str().unwrap());

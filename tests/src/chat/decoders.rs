@@ -81,7 +81,7 @@ async fn a_socket_answers_whatever_it_is_sent() {
     for _ in 0..400 {
         let text = String::from_utf8_lossy(&frame_bytes(&mut chance)).into_owned();
         let event = socket_event("MESSAGE", "alice", "c-1", &text).to_string();
-        let reply = world.call_ingest(from_str(&event).unwrap()).await;
+        let reply = world.hear(from_str(&event).unwrap()).await;
         assert_eq!(reply.status, 200, "FUZZ_SEED={seed}: {text:.500}: {reply:?}");
         let kind = reply.body["type"].as_str().unwrap_or("nothing").to_owned();
         match kind.as_str() {

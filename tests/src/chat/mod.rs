@@ -44,7 +44,7 @@ impl World {
     /// Hands an event of a socket to its function.
     pub async fn socket(&self, event_type: &str, user: &str, connection: &str, body: &str) -> Reply {
         let event = socket_event(event_type, user, connection, body).to_string();
-        self.call_ingest(from_str(&event).unwrap()).await
+        self.hear(from_str(&event).unwrap()).await
     }
 
     /// Opens a connection.

@@ -147,6 +147,21 @@ impl Origins {
         }
     }
 
+    /// Admits a `GET` that changes something. A page sends one without an `Origin`, as an image or by a link, and then its
+    /// browser says whose page it is only to a host that it trusts: by https, or on loopback. At another address nobody
+    /// can tell a page from a program.
+    ///
+    /// # Errors
+    /// The problem to answer with.
+    pub fn admit_get(&self, page: &Page<'_>) -> Result<(), Problem> {
+        let silent = page.origin.is_none() && page.site.is_none();
+        let address = page.host.and_then(address).filter(|_| self.own == Own::Direct);
+        if silent && address.is_some_and(|address| !address.is_loopback()) {
+            return Err(Problem::silent_get());
+        }
+        self.admit(page)
+    }
+
     fn knows(&self, origin: &str, page: &Page<'_>) -> bool {
         let own = match self.own {
             Own::Gateway => page.own == Some(origin),
@@ -157,11 +172,18 @@ impl Origins {
     }
 }
 
-/// Whether a `Host` is this server for certain: nobody can make the name of loopback, or an address, lead elsewhere.
+/// Whether a `Host` is this server for certain: nobody can make the name of loopback, or an address, lead elsewhere. An
+/// address that is none, or another one in disguise, is no server's: `0.0.0.0` and `[::ffff:127.0.0.1]` lead to loopback,
+/// and browsers do not know it.
 fn is_own(host: &str) -> bool {
+    let plain = |address: IpAddr| !address.is_unspecified() && address == address.to_canonical();
+    split(host).0.eq_ignore_ascii_case("localhost") || address(host).is_some_and(plain)
+}
+
+/// The address that a `Host` is, if it is no name.
+fn address(host: &str) -> Option<IpAddr> {
     let (name, _) = split(host);
-    let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
-    name.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok()
+    name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name).parse().ok()
 }
 
 fn short(text: &str) -> String {
