@@ -4,8 +4,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::data_dir::{DataDir, DataDirError};
+use crate::data_dir::{DataDir, DataDirError, read_endpoint};
 use crate::database::{Database, DatabaseError, Serving};
+use crate::endpoint::{Endpoint, Key};
 
 /// Where to keep what this process writes.
 #[derive(Debug, Clone)]
@@ -21,8 +22,8 @@ pub enum Keep {
 pub enum Source {
     /// The embedded one, served on this address (port 0: a free one).
     Embedded(SocketAddr),
-    /// The one at this endpoint URL.
-    Endpoint(String),
+    /// The one at this endpoint.
+    Endpoint(Endpoint),
 }
 
 /// Why there is no backend.
@@ -41,12 +42,13 @@ pub struct Backend {
     /// The database, when it is embedded. It is declared first, to be closed before the directory is
     /// given back.
     serving: Option<Serving>,
-    endpoint: String,
+    endpoint: Endpoint,
     dir: DataDir,
 }
 
 impl Backend {
-    /// Takes the data directory, and starts the database when it is the embedded one.
+    /// Takes the data directory, starts the database when it is the embedded one, and notes in the directory how to reach
+    /// it. The key of an embedded one outlasts a restart: whoever was told it, such as a container, need not be told again.
     pub async fn start(keep: &Keep, source: &Source) -> Result<Self, BackendError> {
         let dir = match keep {
             Keep::In(path) => DataDir::open(path)?,
@@ -54,6 +56,7 @@ impl Backend {
         };
         let address = match source {
             Source::Endpoint(endpoint) => {
+                dir.write_endpoint(endpoint)?;
                 return Ok(Self { serving: None, endpoint: endpoint.clone(), dir });
             }
             Source::Embedded(address) => *address,
@@ -62,12 +65,14 @@ impl Backend {
             Keep::In(_) => Database::open(dir.path())?,
             Keep::Nothing => Database::in_memory()?,
         };
-        let serving = database.serve(address).await?;
+        let key = read_endpoint(dir.path()).ok().and_then(|last| last.key);
+        let serving = database.serve_with(address, key.unwrap_or_else(Key::fresh)).await?;
+        dir.write_endpoint(&serving.endpoint())?;
         Ok(Self { endpoint: serving.endpoint(), serving: Some(serving), dir })
     }
 
-    /// The database's endpoint URL.
-    pub fn endpoint(&self) -> &str {
+    /// Where the database answers.
+    pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 

@@ -15,26 +15,28 @@ use crate::consumer::{BatchResponse, Consumer, DeliveryError};
 use crate::data_dir::DataDir;
 use crate::database::{Database, Serving};
 use crate::dead_letters::DeadLetters;
+use crate::endpoint::{Endpoint, Key};
 use crate::progress::{Positions, Progress};
 use crate::pump::{Clients, Nudge, Pump, Settings};
 use crate::retry::Retry;
 use crate::table;
 
-/// Clients of an endpoint, with credentials that any emulator takes.
-pub fn clients(endpoint: &str) -> Clients {
-    let credentials = || Credentials::new("local", "local", None, None, "test");
+/// Clients of an endpoint, with its key, or else with credentials that any emulator takes.
+pub fn clients(endpoint: &Endpoint) -> Clients {
+    let made_up = || Credentials::new("local", "local", None, None, "test");
+    let credentials = || endpoint.key.as_ref().map_or_else(made_up, Key::credentials);
     let dynamodb = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .http_client(Builder::new().build_http())
         .region(Region::from_static("us-east-1"))
-        .endpoint_url(endpoint)
+        .endpoint_url(&endpoint.url)
         .credentials_provider(credentials())
         .build();
     let streams = aws_sdk_dynamodbstreams::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .http_client(Builder::new().build_http())
         .region(Region::from_static("us-east-1"))
-        .endpoint_url(endpoint)
+        .endpoint_url(&endpoint.url)
         .credentials_provider(credentials())
         .build();
     Clients {
@@ -48,7 +50,7 @@ pub fn clients(endpoint: &str) -> Clients {
 pub struct World {
     pub dir: DataDir,
     pub table: String,
-    endpoint: String,
+    endpoint: Endpoint,
     /// Kept, so that it goes on answering.
     _embedded: Option<Serving>,
 }
@@ -58,7 +60,7 @@ impl World {
         let dir = DataDir::temporary().unwrap();
         let name = dir.path().file_name().unwrap().to_str().unwrap().replace(".", "");
         let (endpoint, _embedded) = match std::env::var("DYNAMODB_ENDPOINT") {
-            Ok(endpoint) => (endpoint, None),
+            Ok(url) => (Endpoint::at(url), None),
             Err(_) => {
                 let serving = serve(Database::in_memory().unwrap()).await;
                 (serving.endpoint(), Some(serving))

@@ -14,6 +14,8 @@ pub mod data_dir;
 pub mod database;
 pub mod dead_letters;
 pub mod demo;
+pub mod door;
+pub mod endpoint;
 pub mod feeding;
 #[cfg(test)]
 mod fixture;
@@ -25,6 +27,8 @@ pub mod lambda;
 pub mod logging;
 pub mod metrics;
 pub mod operator;
+pub mod outage;
+pub mod private;
 pub mod progress;
 pub mod pump;
 pub mod retry;

@@ -16,6 +16,8 @@ use tokio::task::JoinHandle;
 use self::environment::Environment;
 use crate::Clock;
 use crate::backend::{Backend, BackendError, Keep, Source, is_missing_address};
+use crate::door::Door;
+use crate::endpoint::{Endpoint, Key};
 use crate::feeding::{Feed, FeedingError};
 use crate::lambda::Function;
 use crate::pump::{Clients, Settings};
@@ -97,7 +99,7 @@ pub enum SamError {
         /// What the system said.
         cause: io::Error,
     },
-    /// The position in the stream cannot be stored.
+    /// The stream is not followed any more.
     #[error("the stream pump ended: {0}")]
     Pump(io::Error),
 }
@@ -106,7 +108,7 @@ pub enum SamError {
 /// endpoint.
 pub async fn run(
     options: Options,
-    connect: impl AsyncFn(&str) -> Clients,
+    connect: impl AsyncFn(&Endpoint) -> Clients,
     clock: Clock,
     stop: impl Future<Output = ()>,
 ) -> Result<(), SamError> {
@@ -115,8 +117,11 @@ pub async fn run(
     table::ensure(&clients.dynamodb, TABLE).await?;
     let feed = Feed::new(clients, TABLE, clock);
     let queue = SocketAddr::new(options.bind, options.port + 1);
-    let queue = Queue::serve(&feed, queue).await?;
-    let environment = Environment::new(backend.endpoint(), &queue.base, TABLE);
+    // The functions have one key for both; a database that is given takes any, as DynamoDB Local does.
+    let Endpoint { url, key } = backend.endpoint().clone();
+    let key = key.unwrap_or_else(Key::fresh);
+    let queue = Queue::serve(&feed, queue, &key).await?;
+    let environment = Environment::new(Endpoint { url, key: Some(key) }, &queue.base, TABLE);
     environment.write(&options.env_file).map_err(|cause| {
         let path = options.env_file.clone();
         SamError::EnvFile { path, cause }
@@ -143,7 +148,7 @@ pub async fn run(
 
 async fn start_backend(options: &Options) -> Result<Backend, SamError> {
     let source = match &options.endpoint {
-        Some(endpoint) => Source::Endpoint(endpoint.clone()),
+        Some(url) => Source::Endpoint(Endpoint::at(url)),
         None => Source::Embedded(SocketAddr::new(options.bind, options.port)),
     };
     let backend = Backend::start(&Keep::In(options.data.clone()), &source).await;
@@ -161,13 +166,13 @@ struct Queue {
 }
 
 impl Queue {
-    async fn serve(feed: &Feed, address: SocketAddr) -> Result<Self, SamError> {
+    async fn serve(feed: &Feed, address: SocketAddr, key: &Key) -> Result<Self, SamError> {
         let listener = TcpListener::bind(address).await.map_err(|cause| match cause.kind() {
             io::ErrorKind::AddrNotAvailable => SamError::MissingAddress(address.ip()),
             _ => SamError::Queue { address, cause },
         })?;
         let base = format!("http://{address}");
-        let router: Router = sqs::router(feed.wakes.clone(), &base);
+        let router: Router = Door::new(key, address.ip()).before(sqs::router(feed.wakes.clone(), &base));
         let (trigger, shutdown) = shutdown::channel();
         let server = tokio::spawn(async move {
             let stop = async move { shutdown.requested().await };
@@ -199,14 +204,14 @@ fn is_loopback(url: &str) -> bool {
 
 /// Says what to type next.
 fn announce(options: &Options, environment: &Environment) {
-    if is_loopback(&environment.dynamodb) || is_loopback(&environment.queue) {
+    if is_loopback(&environment.dynamodb.url) || is_loopback(&environment.queue) {
         tracing::warn!("containers do not reach a loopback address; pass another one by --bind or --endpoint");
     }
     let file = options.env_file.display();
     let Environment { dynamodb, queue, .. } = environment;
-    println!("DynamoDB     {dynamodb}   table {TABLE}");
+    println!("DynamoDB     {}   table {TABLE}", dynamodb.url);
     println!("wake queue   {queue}");
-    println!("environment  {file}");
+    println!("environment  {file}   with the key that both ask for");
     println!();
     println!("Now type, in two more terminals, after `sam build`:");
     println!("  sam local start-lambda --env-vars {file}");

@@ -1,10 +1,14 @@
 //! Secrets of a server: given, kept from an earlier start, or made.
 
-use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use shared::envelope::Malformed;
+
+use crate::private;
+
+/// The length of a secret that is made, in bytes.
+pub const BYTES: usize = 32;
 
 /// One of a server's secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,8 +113,8 @@ pub fn find<T>(
 }
 
 /// 256 bits that nobody can guess.
-fn fresh() -> String {
-    hex::encode(rand::random::<[u8; 32]>())
+pub fn fresh() -> String {
+    hex::encode(rand::random::<[u8; BYTES]>())
 }
 
 /// Writes the file anew, so that it is its owner's alone from its first byte on.
@@ -119,20 +123,9 @@ fn keep(path: &Path, text: &str) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = create(path)?;
+    let mut file = private::options().write(true).create_new(true).open(path)?;
     writeln!(file, "{text}")?;
     file.sync_all()
-}
-
-#[cfg(unix)]
-fn create(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
-}
-
-#[cfg(not(unix))]
-fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create_new(true).open(path)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use futures::channel::oneshot;
 use local::connect::{Identity, connect};
+use local::endpoint::Endpoint;
 use local::serve::{Options, Server};
 use serde_json::{Value, json};
 use shared::actors;
@@ -33,10 +34,11 @@ impl Running {
             direct: limits::Direct::Off,
             shared_events: limits::SHARED_EVENTS,
             access: Default::default(),
+            metrics_bind: Ipv4Addr::LOCALHOST.into(),
             metrics_port: 0,
             consumed: limits::Consumption::Asked,
         };
-        let connection = async |endpoint: &str| connect(endpoint, Identity::Anyone).await;
+        let connection = async |endpoint: &Endpoint| connect(endpoint, Identity::Anyone).await;
         let server = Server::start(options, actors::registry(), connection).await.unwrap();
         let port = server.address().port();
         let (stop, stopped) = oneshot::channel::<()>();

@@ -1,13 +1,14 @@
 //! A table that several servers share, in the database that is given or in an embedded one.
 
 use local::database::{Database, Serving};
+use local::endpoint::Endpoint;
 
 use crate::increment::LEASE;
 use crate::server::Server;
 
 /// One table, and where it is.
 pub struct Shared {
-    pub endpoint: String,
+    pub endpoint: Endpoint,
     pub table: String,
     /// Kept, so that it goes on answering.
     _embedded: Option<Serving>,
@@ -17,7 +18,7 @@ impl Shared {
     /// A table of its own, whose name begins like this.
     pub async fn new(name: &str) -> Self {
         let (endpoint, _embedded) = match std::env::var("DYNAMODB_ENDPOINT") {
-            Ok(endpoint) => (endpoint, None),
+            Ok(url) => (Endpoint::at(url), None),
             Err(_) => {
                 let database = Database::in_memory().unwrap();
                 let serving = database.serve("127.0.0.1:0".parse().unwrap()).await.unwrap();
@@ -31,6 +32,6 @@ impl Shared {
     /// A server on it.
     pub fn serve(&self) -> Server {
         let lease = LEASE.to_string();
-        Server::start(&["--ephemeral", "--endpoint", &self.endpoint, "--table", &self.table, "--lease", &lease])
+        Server::sharing(&self.endpoint, &["--ephemeral", "--table", &self.table, "--lease", &lease])
     }
 }

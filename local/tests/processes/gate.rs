@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use local::database::Serving;
+use local::endpoint::Endpoint;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -9,15 +11,16 @@ use tokio::sync::watch;
 
 /// A proxy on a port of its own.
 pub struct Gate {
-    address: SocketAddr,
+    endpoint: Endpoint,
     is_open: watch::Sender<bool>,
 }
 
 impl Gate {
-    /// An open gate in front of an address.
-    pub async fn before(database: SocketAddr) -> Self {
+    /// An open gate in front of a database.
+    pub async fn before(database: &Serving) -> Self {
+        let (mut endpoint, database): (Endpoint, SocketAddr) = (database.endpoint(), database.address());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        endpoint.url = format!("http://{}", listener.local_addr().unwrap());
         let (is_open, state) = watch::channel(true);
         tokio::spawn(async move {
             while let Ok((server, _)) = listener.accept().await {
@@ -28,12 +31,12 @@ impl Gate {
                 tokio::spawn(pass(answers, answered, state.clone()));
             }
         });
-        Self { address, is_open }
+        Self { endpoint, is_open }
     }
 
-    /// The endpoint URL to give to a server.
-    pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+    /// What a server is told.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 
     /// Lets no answer out any more.
