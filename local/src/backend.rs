@@ -4,9 +4,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::data_dir::{DataDir, DataDirError, read_endpoint};
+use crate::data_dir::{DataDir, DataDirError};
 use crate::database::{Database, DatabaseError, Serving};
-use crate::endpoint::{Endpoint, Key};
+use crate::door::Key;
+use crate::secret::{self, SecretError};
+
+/// The file in the data directory with the key of what is served to functions.
+const KEY: &str = "database-key";
 
 /// Where to keep what this process writes.
 #[derive(Debug, Clone)]
@@ -22,8 +26,8 @@ pub enum Keep {
 pub enum Source {
     /// The embedded one, served on this address (port 0: a free one).
     Embedded(SocketAddr),
-    /// The one at this endpoint.
-    Endpoint(Endpoint),
+    /// The one at this endpoint URL.
+    Endpoint(String),
 }
 
 /// Why there is no backend.
@@ -32,6 +36,9 @@ pub enum BackendError {
     /// The data directory is taken or unusable.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
+    /// The key is not usable.
+    #[error(transparent)]
+    Key(#[from] SecretError),
     /// The embedded database does not start.
     #[error(transparent)]
     Database(#[from] DatabaseError),
@@ -42,22 +49,24 @@ pub struct Backend {
     /// The database, when it is embedded. It is declared first, to be closed before the directory is
     /// given back.
     serving: Option<Serving>,
-    endpoint: Endpoint,
+    endpoint: String,
+    key: Key,
     dir: DataDir,
 }
 
 impl Backend {
-    /// Takes the data directory, starts the database when it is the embedded one, and notes in the directory how to reach
-    /// it. The key of an embedded one outlasts a restart: whoever was told it, such as a container, need not be told again.
+    /// Takes the data directory, starts the database when it is the embedded one, and notes in the directory where it
+    /// answers. The key outlasts a restart: a container that was told it need not be told again.
     pub async fn start(keep: &Keep, source: &Source) -> Result<Self, BackendError> {
         let dir = match keep {
             Keep::In(path) => DataDir::open(path)?,
             Keep::Nothing => DataDir::temporary()?,
         };
+        let key = secret::kept(&dir.path().join(KEY), Key::read)?;
         let address = match source {
             Source::Endpoint(endpoint) => {
                 dir.write_endpoint(endpoint)?;
-                return Ok(Self { serving: None, endpoint: endpoint.clone(), dir });
+                return Ok(Self { serving: None, endpoint: endpoint.clone(), key, dir });
             }
             Source::Embedded(address) => *address,
         };
@@ -65,15 +74,19 @@ impl Backend {
             Keep::In(_) => Database::open(dir.path())?,
             Keep::Nothing => Database::in_memory()?,
         };
-        let key = read_endpoint(dir.path()).ok().and_then(|last| last.key);
-        let serving = database.serve_with(address, key.unwrap_or_else(Key::fresh)).await?;
+        let serving = database.serve_with(address, key.clone()).await?;
         dir.write_endpoint(&serving.endpoint())?;
-        Ok(Self { endpoint: serving.endpoint(), serving: Some(serving), dir })
+        Ok(Self { endpoint: serving.endpoint(), serving: Some(serving), key, dir })
     }
 
-    /// Where the database answers.
-    pub fn endpoint(&self) -> &Endpoint {
+    /// The database's endpoint URL.
+    pub fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    /// The key of what is served to functions.
+    pub fn key(&self) -> &Key {
+        &self.key
     }
 
     /// The data directory.

@@ -4,11 +4,10 @@ use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
 use shared::store::dynamodb;
 
-use crate::endpoint::{Endpoint, REGION};
 use crate::pump::Clients;
 use crate::serve::Connection;
 
-/// Whose credentials are used where an endpoint has no key of its own.
+/// Whose credentials are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Identity {
     /// Those that the environment gives.
@@ -18,7 +17,7 @@ pub enum Identity {
 }
 
 /// A connection to an endpoint.
-pub async fn connect(endpoint: &Endpoint, identity: Identity) -> Connection {
+pub async fn connect(endpoint: &str, identity: Identity) -> Connection {
     let config = config(endpoint, identity).await;
     let clients = Clients {
         dynamodb: aws_sdk_dynamodb::Client::new(&config),
@@ -28,19 +27,20 @@ pub async fn connect(endpoint: &Endpoint, identity: Identity) -> Connection {
 }
 
 /// The configuration of an endpoint; without one, of AWS as the environment or the profile describes it.
-pub async fn config_of(endpoint: Option<&Endpoint>, identity: Identity) -> SdkConfig {
+pub async fn config_of(endpoint: Option<&str>, identity: Identity) -> SdkConfig {
     match endpoint {
         Some(endpoint) => config(endpoint, identity).await,
         None => dynamodb::settings().load().await,
     }
 }
 
-async fn config(endpoint: &Endpoint, identity: Identity) -> SdkConfig {
-    let settings = dynamodb::settings().endpoint_url(&endpoint.url);
-    let credentials = match (&endpoint.key, identity) {
-        (Some(key), _) => key.credentials(),
-        (None, Identity::Anyone) => Credentials::from_keys("local", "local", None),
-        (None, Identity::Environment) => return settings.load().await,
-    };
-    settings.region(Region::from_static(REGION)).credentials_provider(credentials).load().await
+async fn config(endpoint: &str, identity: Identity) -> SdkConfig {
+    let settings = dynamodb::settings().endpoint_url(endpoint);
+    match identity {
+        Identity::Environment => settings.load().await,
+        Identity::Anyone => {
+            let credentials = Credentials::from_keys("local", "local", None);
+            settings.region(Region::from_static("us-east-1")).credentials_provider(credentials).load().await
+        }
+    }
 }

@@ -4,11 +4,10 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::endpoint::Endpoint;
 use crate::private;
 
-/// The file that says where the database answers and with which key, as lines that a shell reads.
-const DATABASE: &str = "database.env";
+/// The file that says where the database answers: a URL, with the key of an embedded one in it.
+const ENDPOINT: &str = "database-url";
 /// The file that is locked. A directory that has it is one of ours.
 const LOCK: &str = "lock";
 
@@ -80,15 +79,15 @@ impl DataDir {
         Ok(opened)
     }
 
-    /// Notes where the database answers, and with which key, for as long as the server runs.
-    pub fn write_endpoint(&self, endpoint: &Endpoint) -> Result<(), DataDirError> {
+    /// Notes at which endpoint the database answers, for as long as the server runs.
+    pub fn write_endpoint(&self, endpoint: &str) -> Result<(), DataDirError> {
         let unusable = |cause| DataDirError::Unusable { path: self.path.clone(), cause };
-        private::replace(&self.endpoint_file(), endpoint.to_lines().as_bytes()).map_err(unusable)
+        private::replace(&self.endpoint_file(), format!("{endpoint}\n").as_bytes()).map_err(unusable)
     }
 
     /// The file with that.
     pub fn endpoint_file(&self) -> PathBuf {
-        self.path.join(DATABASE)
+        self.path.join(ENDPOINT)
     }
 
     /// Where it is.
@@ -98,9 +97,8 @@ impl DataDir {
 }
 
 /// The endpoint of the database of the server that serves, or last served, a data directory.
-pub fn read_endpoint(path: &Path) -> io::Result<Endpoint> {
-    let text = std::fs::read_to_string(path.join(DATABASE))?;
-    Endpoint::from_lines(&text).ok_or_else(|| io::Error::other(format!("its {DATABASE} names no endpoint")))
+pub fn read_endpoint(path: &Path) -> io::Result<String> {
+    Ok(std::fs::read_to_string(path.join(ENDPOINT))?.trim().to_owned())
 }
 
 /// Whether a directory was made for this, or is as good as: it has our lock, or nothing.

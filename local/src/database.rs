@@ -18,8 +18,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use tokio::net::TcpListener;
 
-use crate::door::Door;
-use crate::endpoint::{Endpoint, Key};
+use crate::door::{Door, Key};
 use crate::private;
 use crate::shutdown::{self, Trigger};
 
@@ -121,7 +120,7 @@ impl Database {
         self.dynoxide.sweep_ttl().map_err(|error| DatabaseError::Expiry(error.to_string()))
     }
 
-    /// Serves the APIs on the address to whoever has a new key, which the endpoint tells.
+    /// Serves the APIs on the address to whoever is told the endpoint, which has a new key in it.
     pub async fn serve(self, address: SocketAddr) -> Result<Serving, DatabaseError> {
         self.serve_with(address, Key::fresh()).await
     }
@@ -137,7 +136,7 @@ impl Database {
         let (trigger, shutdown) = shutdown::channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(failed)?;
-        let routes = Door::new(&key, address.ip()).before(api::routes(self.dynoxide.clone(), self.place));
+        let routes = Door::new(key.clone(), address.ip()).before(api::routes(self.dynoxide.clone(), self.place));
         let thread = std::thread::Builder::new().name("dynamodb".to_owned()).spawn(move || {
             runtime.block_on(async move {
                 let served = match TcpListener::from_std(listener) {
@@ -172,9 +171,14 @@ impl Serving {
         self.address
     }
 
-    /// What an SDK is told.
-    pub fn endpoint(&self) -> Endpoint {
-        Endpoint { key: Some(self.key.clone()), ..Endpoint::at(format!("http://{}", self.address)) }
+    /// The endpoint URL to give to an SDK.
+    pub fn endpoint(&self) -> String {
+        self.endpoint_through(self.address)
+    }
+
+    /// The same through a relay, which answers at this address.
+    pub fn endpoint_through(&self, relay: SocketAddr) -> String {
+        self.key.url(relay)
     }
 
     /// The database behind it.

@@ -15,7 +15,6 @@ use shared::replay::ReplayError;
 use shared::store::dynamodb::DynamoDb;
 
 use crate::backend::{Backend, BackendError, Keep, Source};
-use crate::endpoint::Endpoint;
 use crate::serve::Connection;
 use crate::table::{self, TableError};
 
@@ -70,7 +69,7 @@ pub enum DemoError {
 /// had enough.
 pub async fn run(
     options: Options,
-    connect: impl AsyncFn(&Endpoint) -> Connection,
+    connect: impl AsyncFn(&str) -> Connection,
     out: &mut impl Write,
 ) -> Result<(), DemoError> {
     let source = Source::Embedded(SocketAddr::from(([127, 0, 0, 1], 0)));

@@ -1,30 +1,22 @@
-//! Who may speak to what this process serves to functions and tools: whoever signs with its key. Never a web page, which in
-//! a browser reaches every port of this machine, and under names that its author makes lead there (DNS rebinding).
+//! Who may speak to what this process serves to functions and tools: whoever knows its key, which is the path of its URL, so
+//! that an SDK carries it whatever else it is told. Never a web page, which in a browser reaches every port of this machine,
+//! and under names that its author makes lead there (DNS rebinding).
 
-use std::net::IpAddr;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 
-use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
-use aws_smithy_runtime_api::client::identity::Identity;
 use axum::Router;
-use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
-use axum::http::request::Parts;
+use axum::http::header::{HOST, ORIGIN};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+use shared::envelope::Malformed;
 use subtle::ConstantTimeEq;
-use time::PrimitiveDateTime;
-use time::macros::format_description;
 
-use crate::endpoint::{KEY_ID, Key};
-
-/// The largest request that AWS's services take, in bytes.
-const BODY: usize = 16 * 1024 * 1024;
+use crate::secret;
 
 /// The names of this machine that nobody else can give: its own, and the one that containers of Docker know it by, in the
 /// domain that ICANN keeps for private use.
@@ -33,10 +25,60 @@ const NAMES: [&str; 2] = ["localhost", "host.docker.internal"];
 /// The headers that only a browser sends, and always about a page.
 const FETCH: &str = "sec-fetch-";
 
+/// Whoever has it may do everything.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Key(String);
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(…)")
+    }
+}
+
+impl Key {
+    /// One that nobody knows.
+    pub fn fresh() -> Self {
+        Self(secret::fresh())
+    }
+
+    /// One that was made earlier.
+    ///
+    /// # Errors
+    /// When it is not as it was made.
+    pub fn read(text: &str) -> Result<Self, Malformed> {
+        match text.len() == 2 * secret::BYTES && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            true => Ok(Self(text.to_owned())),
+            false => Err(Malformed(format!("a key has {} hexadecimal digits", 2 * secret::BYTES))),
+        }
+    }
+
+    /// The URL of what is served there for this key.
+    pub fn url(&self, address: SocketAddr) -> String {
+        format!("http://{address}/{}", self.0)
+    }
+
+    /// Whether a path begins with it. How long that takes tells nothing of it.
+    fn opens(&self, path: &str) -> bool {
+        let told = path.split('/').nth(1).unwrap_or_default();
+        told.as_bytes().ct_eq(self.0.as_bytes()).into()
+    }
+}
+
+/// A URL as it may be shown: where it leads, without the key.
+pub fn shown(url: &str) -> String {
+    let parsed = url.parse::<Uri>().ok();
+    let parts = parsed.as_ref().and_then(|uri| Some((uri.scheme_str()?, uri.host()?, uri.port_u16())));
+    match parts {
+        Some((scheme, host, Some(port))) => format!("{scheme}://{host}:{port}"),
+        Some((scheme, host, None)) => format!("{scheme}://{host}"),
+        None => "(no URL)".to_owned(),
+    }
+}
+
 /// What is asked of whoever comes in.
 #[derive(Clone, Debug)]
 pub struct Door {
-    credentials: Credentials,
+    key: Key,
     served: IpAddr,
 }
 
@@ -49,30 +91,23 @@ pub enum Refusal {
     /// It was sent to a name that is not this machine's.
     #[error("`{0}` is no name of this server; call it localhost, or by its address")]
     Host(String),
-    /// It has no signature that could be looked at.
+    /// It does not have the key.
     #[error(
-        "the request is not signed ({0}); sign it with the AWS_ACCESS_KEY_ID and the AWS_SECRET_ACCESS_KEY of the file \
-         database.env, in the data directory of the server that answers here"
-    )]
-    Unsigned(&'static str),
-    /// It is signed with another key.
-    #[error(
-        "the request is not signed with the key of this server; take the AWS_ACCESS_KEY_ID and the AWS_SECRET_ACCESS_KEY \
-         of the file database.env, in the data directory of the server that answers here"
+        "this answers whoever has its key, which is the path of its URL; take the whole URL: the file database-url in the \
+         data directory of the server that answers here has it, and the environment file of `leasebox sam`"
     )]
     Stranger,
-    /// There is too much of it.
-    #[error("the request has more than {BODY} bytes, or broke off; send less at once")]
-    Body,
+    /// It is no call.
+    #[error("there is nothing but POST here")]
+    Method,
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, name) = match self {
             Self::Page(_) | Self::Host(_) => (StatusCode::FORBIDDEN, "AccessDeniedException"),
-            Self::Unsigned(_) => (StatusCode::BAD_REQUEST, "MissingAuthenticationTokenException"),
             Self::Stranger => (StatusCode::BAD_REQUEST, "UnrecognizedClientException"),
-            Self::Body => (StatusCode::PAYLOAD_TOO_LARGE, "ValidationException"),
+            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "UnknownOperationException"),
         };
         let body = json!({"__type": format!("com.amazon.coral.service#{name}"), "message": self.to_string()});
         (status, [("content-type", "application/x-amz-json-1.0")], body.to_string()).into_response()
@@ -81,32 +116,31 @@ impl IntoResponse for Refusal {
 
 impl Door {
     /// The door of what is served on an address.
-    pub fn new(key: &Key, served: IpAddr) -> Self {
-        Self { credentials: key.credentials(), served }
+    pub fn new(key: Key, served: IpAddr) -> Self {
+        Self { key, served }
     }
 
-    /// Puts the routes behind it.
+    /// Puts routes behind it that answer calls, whatever their path.
     pub fn before(self, routes: Router) -> Router {
         routes.layer(from_fn_with_state(self, open))
     }
 
-    async fn admit(&self, request: Request) -> Result<Request, Refusal> {
+    fn admit(&self, request: &Request) -> Result<(), Refusal> {
         refuse_pages(request.headers())?;
         refuse_foreign_hosts(request.headers(), self.served)?;
-        let (parts, body) = request.into_parts();
-        let signature = Signature::of(&parts.headers)?;
-        let body = to_bytes(body, BODY).await.map_err(|_| Refusal::Body)?;
-        let right = signature.would_be(&self.credentials, &parts, &body).ok_or(Refusal::Stranger)?;
-        match bool::from(right.as_bytes().ct_eq(signature.told.as_bytes())) {
-            true => Ok(Request::from_parts(parts, Body::from(body))),
-            false => Err(Refusal::Stranger),
+        if !self.key.opens(request.uri().path()) {
+            return Err(Refusal::Stranger);
         }
+        if request.method() != Method::POST {
+            return Err(Refusal::Method);
+        }
+        Ok(())
     }
 }
 
 async fn open(State(door): State<Door>, request: Request, next: Next) -> Response {
-    match door.admit(request).await {
-        Ok(request) => next.run(request).await,
+    match door.admit(&request) {
+        Ok(()) => next.run(request).await,
         Err(refusal) => {
             tracing::debug!(%refusal, "somebody did not come in");
             refusal.into_response()
@@ -142,55 +176,6 @@ fn refuse_pages(headers: &HeaderMap) -> Result<(), Refusal> {
     told.map_or(Ok(()), |name| Err(Refusal::Page(name.to_string())))
 }
 
-/// What a request says of its signature (AWS Signature Version 4).
-struct Signature<'a> {
-    told: &'a str,
-    region: &'a str,
-    service: &'a str,
-    signed: Vec<&'a str>,
-    at: PrimitiveDateTime,
-}
-
-impl<'a> Signature<'a> {
-    fn of(headers: &'a HeaderMap) -> Result<Self, Refusal> {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let header = text(AUTHORIZATION.as_str()).ok_or(Refusal::Unsigned("there is no header Authorization"))?;
-        let form = Refusal::Unsigned("the header Authorization has not the form of AWS Signature Version 4");
-        let Some(fields) = header.strip_prefix("AWS4-HMAC-SHA256 ") else { return Err(form) };
-        let field = |name: &str| fields.split(',').find_map(|field| field.trim().strip_prefix(name));
-        let (Some(credential), Some(signed), Some(told)) =
-            (field("Credential="), field("SignedHeaders="), field("Signature="))
-        else {
-            return Err(form);
-        };
-        let [id, _date, region, service, _version] = credential.split('/').collect::<Vec<_>>()[..] else {
-            return Err(form);
-        };
-        if id != KEY_ID {
-            return Err(Refusal::Stranger);
-        }
-        let format = format_description!("[year][month][day]T[hour][minute][second]Z");
-        let at = text("x-amz-date").and_then(|date| PrimitiveDateTime::parse(date, format).ok());
-        let at = at.ok_or(Refusal::Unsigned("there is no header X-Amz-Date, such as 20261121T120000Z"))?;
-        Ok(Self { told, region, service, signed: signed.split(';').collect(), at })
-    }
-
-    /// The signature that the request would have from whoever has the key.
-    fn would_be(&self, credentials: &Credentials, parts: &Parts, body: &Bytes) -> Option<String> {
-        let identity = Identity::from(credentials.clone());
-        let mut settings = SigningSettings::default();
-        // What was signed is what the request says, no less.
-        settings.excluded_headers = None;
-        let parameters = v4::SigningParams::builder().identity(&identity).region(self.region).name(self.service);
-        let parameters = parameters.time(self.at.assume_utc().into()).settings(settings).build().ok()?.into();
-        let values = parts.headers.iter().filter(|(name, _)| self.signed.contains(&name.as_str()));
-        let values = values.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
-        let body = SignableBody::Bytes(body);
-        let request = SignableRequest::new(parts.method.as_str(), parts.uri.to_string(), values, body).ok()?;
-        Some(sign(request, &parameters).ok()?.into_parts().1)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,13 +198,30 @@ mod tests {
             assert!(asked(host, "172.17.0.1") && asked(host, "0.0.0.0") && asked(host, "::ffff:172.17.0.1"), "{host}");
         }
         assert!(!asked("evil.example", "0.0.0.0") && !asked("192.0.2.7", "172.17.0.1"));
-        let twice = HeaderMap::from_iter([(HOST, "localhost".parse().unwrap())]);
-        let twice = {
-            let mut twice = twice;
-            twice.append(HOST, "localhost".parse().unwrap());
-            twice
-        };
+        let mut twice = HeaderMap::from_iter([(HOST, "localhost".parse().unwrap())]);
+        twice.append(HOST, "localhost".parse().unwrap());
         assert!(refuse_foreign_hosts(&twice, "127.0.0.1".parse().unwrap()).is_err());
         assert!(refuse_foreign_hosts(&HeaderMap::new(), "127.0.0.1".parse().unwrap()).is_err());
+    }
+
+    #[test]
+    fn the_key_is_in_the_url_and_in_nothing_that_is_shown() {
+        let key = Key::fresh();
+        let url = key.url("127.0.0.1:8000".parse().unwrap());
+        let Key(text) = &key;
+        assert!(url.ends_with(text) && !format!("{key:?}").contains(text));
+        assert_eq!(shown(&url), "http://127.0.0.1:8000");
+        assert_eq!(shown("https://dynamodb.eu-central-1.amazonaws.com"), "https://dynamodb.eu-central-1.amazonaws.com");
+        assert_eq!(shown(text), "(no URL)");
+        for (path, opens) in [(format!("/{text}"), true), (format!("/{text}/000000000000/wakes"), true)] {
+            assert_eq!(key.opens(&path), opens, "{path}");
+        }
+        for path in
+            ["/".to_owned(), format!("//{text}"), format!("/{}", &text[1..]), format!("/{text}0"), String::new()]
+        {
+            assert!(!key.opens(&path), "{path}");
+        }
+        assert_eq!(Key::read(text), Ok(key.clone()));
+        assert!(Key::read(&text[1..]).is_err());
     }
 }

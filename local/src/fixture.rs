@@ -15,28 +15,26 @@ use crate::consumer::{BatchResponse, Consumer, DeliveryError};
 use crate::data_dir::DataDir;
 use crate::database::{Database, Serving};
 use crate::dead_letters::DeadLetters;
-use crate::endpoint::{Endpoint, Key};
 use crate::progress::{Positions, Progress};
 use crate::pump::{Clients, Nudge, Pump, Settings};
 use crate::retry::Retry;
 use crate::table;
 
-/// Clients of an endpoint, with its key, or else with credentials that any emulator takes.
-pub fn clients(endpoint: &Endpoint) -> Clients {
-    let made_up = || Credentials::new("local", "local", None, None, "test");
-    let credentials = || endpoint.key.as_ref().map_or_else(made_up, Key::credentials);
+/// Clients of an endpoint, with credentials that any emulator takes.
+pub fn clients(endpoint: &str) -> Clients {
+    let credentials = || Credentials::new("local", "local", None, None, "test");
     let dynamodb = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .http_client(Builder::new().build_http())
         .region(Region::from_static("us-east-1"))
-        .endpoint_url(&endpoint.url)
+        .endpoint_url(endpoint)
         .credentials_provider(credentials())
         .build();
     let streams = aws_sdk_dynamodbstreams::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .http_client(Builder::new().build_http())
         .region(Region::from_static("us-east-1"))
-        .endpoint_url(&endpoint.url)
+        .endpoint_url(endpoint)
         .credentials_provider(credentials())
         .build();
     Clients {
@@ -50,7 +48,7 @@ pub fn clients(endpoint: &Endpoint) -> Clients {
 pub struct World {
     pub dir: DataDir,
     pub table: String,
-    endpoint: Endpoint,
+    endpoint: String,
     /// Kept, so that it goes on answering.
     _embedded: Option<Serving>,
 }
@@ -60,7 +58,7 @@ impl World {
         let dir = DataDir::temporary().unwrap();
         let name = dir.path().file_name().unwrap().to_str().unwrap().replace(".", "");
         let (endpoint, _embedded) = match std::env::var("DYNAMODB_ENDPOINT") {
-            Ok(url) => (Endpoint::at(url), None),
+            Ok(endpoint) => (endpoint, None),
             Err(_) => {
                 let serving = serve(Database::in_memory().unwrap()).await;
                 (serving.endpoint(), Some(serving))

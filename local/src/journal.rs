@@ -17,7 +17,6 @@ use shared::registry::Kind;
 use shared::replay::{self, ReplayError, Until, Verdict};
 use shared::sourced::Snapshot;
 
-use crate::endpoint::Endpoint;
 use crate::target_table::{TableOptions, TargetError, TargetTable};
 
 /// A replay here takes as long as it needs.
@@ -121,7 +120,7 @@ pub enum JournalError {
 /// When it cannot be done, or when what was to be verified is wrong. It is none when the reader of `out` has had enough.
 pub async fn run(
     options: Options,
-    connect: impl AsyncFn(Option<&Endpoint>) -> SdkConfig,
+    connect: impl AsyncFn(Option<&str>) -> SdkConfig,
     out: &mut impl Write,
 ) -> Result<(), JournalError> {
     let target = TargetTable::find(options.table, connect).await?;

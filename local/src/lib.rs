@@ -15,7 +15,6 @@ pub mod database;
 pub mod dead_letters;
 pub mod demo;
 pub mod door;
-pub mod endpoint;
 pub mod feeding;
 #[cfg(test)]
 mod fixture;

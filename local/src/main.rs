@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use local::connect::{Identity, config_of, connect};
-use local::endpoint::Endpoint;
 use local::{demo, journal, logging, operator, sam, serve, shutdown};
 use mimalloc::MiMalloc;
 use shared::live::machine_time;
@@ -57,12 +56,12 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments, identity: Identity) -> Result<(), Box<dyn std::error::Error>> {
     let stop = shutdown::asked();
-    let server = async |endpoint: &Endpoint| connect(endpoint, identity).await;
-    let any = async |endpoint: Option<&Endpoint>| config_of(endpoint, identity).await;
+    let server = async |endpoint: &str| connect(endpoint, identity).await;
+    let any = async |endpoint: Option<&str>| config_of(endpoint, identity).await;
     match arguments.mode {
         None => serve::run(arguments.serve, server, stop).await?,
         Some(Mode::Sam(options)) => {
-            let clients = async |endpoint: &Endpoint| connect(endpoint, identity).await.clients;
+            let clients = async |endpoint: &str| connect(endpoint, identity).await.clients;
             sam::run(options, clients, || machine_time().0, stop).await?;
         }
         Some(Mode::Demo(options)) => demo::run(options, server, &mut stdout()).await?,

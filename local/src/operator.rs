@@ -20,7 +20,6 @@ use shared::operator::resume::Head;
 use shared::operator::sweep::Swept;
 use shared::operator::{OperatorError, dead_letters, redrive, resume, stuck, sweep};
 
-use crate::endpoint::Endpoint;
 use crate::target_table::{TableOptions, TargetError, TargetTable};
 
 /// The options of `leasebox operator`.
@@ -124,10 +123,7 @@ pub struct Report {
 }
 
 /// Does it. `connect` makes the SDK's configuration for an endpoint, or for AWS.
-pub async fn run(
-    options: Options,
-    connect: impl AsyncFn(Option<&Endpoint>) -> SdkConfig,
-) -> Result<Report, CommandError> {
+pub async fn run(options: Options, connect: impl AsyncFn(Option<&str>) -> SdkConfig) -> Result<Report, CommandError> {
     let target = TargetTable::find(options.table, connect).await?;
     done(&target.host, options.command, options.json).await.map_err(|error| match error.is_transient() {
         true => target.no_answer(error).into(),

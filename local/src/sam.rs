@@ -16,8 +16,7 @@ use tokio::task::JoinHandle;
 use self::environment::Environment;
 use crate::Clock;
 use crate::backend::{Backend, BackendError, Keep, Source, is_missing_address};
-use crate::door::Door;
-use crate::endpoint::{Endpoint, Key};
+use crate::door::{self, Door, Key};
 use crate::feeding::{Feed, FeedingError};
 use crate::lambda::Function;
 use crate::pump::{Clients, Settings};
@@ -37,7 +36,7 @@ pub struct Options {
     /// Where state is kept across restarts.
     #[arg(long, value_name = "DIR", default_value = ".leasebox")]
     pub data: PathBuf,
-    /// The address to serve on; containers must reach it.
+    /// The address to serve on, to whoever has the key that is in the environment file; containers must reach it.
     #[arg(long, value_name = "ADDRESS", default_value = "172.17.0.1")]
     pub bind: IpAddr,
     /// The port of the embedded DynamoDB; the wake queue's is the next one.
@@ -108,7 +107,7 @@ pub enum SamError {
 /// endpoint.
 pub async fn run(
     options: Options,
-    connect: impl AsyncFn(&Endpoint) -> Clients,
+    connect: impl AsyncFn(&str) -> Clients,
     clock: Clock,
     stop: impl Future<Output = ()>,
 ) -> Result<(), SamError> {
@@ -117,11 +116,8 @@ pub async fn run(
     table::ensure(&clients.dynamodb, TABLE).await?;
     let feed = Feed::new(clients, TABLE, clock);
     let queue = SocketAddr::new(options.bind, options.port + 1);
-    // The functions have one key for both; a database that is given takes any, as DynamoDB Local does.
-    let Endpoint { url, key } = backend.endpoint().clone();
-    let key = key.unwrap_or_else(Key::fresh);
-    let queue = Queue::serve(&feed, queue, &key).await?;
-    let environment = Environment::new(Endpoint { url, key: Some(key) }, &queue.base, TABLE);
+    let queue = Queue::serve(&feed, queue, backend.key()).await?;
+    let environment = Environment::new(backend.endpoint(), &queue.base, TABLE);
     environment.write(&options.env_file).map_err(|cause| {
         let path = options.env_file.clone();
         SamError::EnvFile { path, cause }
@@ -148,7 +144,7 @@ pub async fn run(
 
 async fn start_backend(options: &Options) -> Result<Backend, SamError> {
     let source = match &options.endpoint {
-        Some(url) => Source::Endpoint(Endpoint::at(url)),
+        Some(endpoint) => Source::Endpoint(endpoint.clone()),
         None => Source::Embedded(SocketAddr::new(options.bind, options.port)),
     };
     let backend = Backend::start(&Keep::In(options.data.clone()), &source).await;
@@ -171,8 +167,8 @@ impl Queue {
             io::ErrorKind::AddrNotAvailable => SamError::MissingAddress(address.ip()),
             _ => SamError::Queue { address, cause },
         })?;
-        let base = format!("http://{address}");
-        let router: Router = Door::new(key, address.ip()).before(sqs::router(feed.wakes.clone(), &base));
+        let base = key.url(address);
+        let router: Router = Door::new(key.clone(), address.ip()).before(sqs::router(feed.wakes.clone(), &base));
         let (trigger, shutdown) = shutdown::channel();
         let server = tokio::spawn(async move {
             let stop = async move { shutdown.requested().await };
@@ -204,14 +200,14 @@ fn is_loopback(url: &str) -> bool {
 
 /// Says what to type next.
 fn announce(options: &Options, environment: &Environment) {
-    if is_loopback(&environment.dynamodb.url) || is_loopback(&environment.queue) {
+    if is_loopback(&environment.dynamodb) || is_loopback(&environment.queue) {
         tracing::warn!("containers do not reach a loopback address; pass another one by --bind or --endpoint");
     }
     let file = options.env_file.display();
     let Environment { dynamodb, queue, .. } = environment;
-    println!("DynamoDB     {}   table {TABLE}", dynamodb.url);
-    println!("wake queue   {queue}");
-    println!("environment  {file}   with the key that both ask for");
+    println!("DynamoDB     {}   table {TABLE}", door::shown(dynamodb));
+    println!("wake queue   {}", door::shown(queue));
+    println!("environment  {file}   with the URLs of both, and the key in them");
     println!();
     println!("Now type, in two more terminals, after `sam build`:");
     println!("  sam local start-lambda --env-vars {file}");

@@ -95,21 +95,24 @@ pub fn find<T>(
         return Ok(Found { secret: checked(&text)?, told: Told::Shown(text) });
     };
     let path = directory.join(secret.file());
-    let unusable = |cause| SecretError::Unusable { path: path.clone(), cause };
-    let kept = match std::fs::read_to_string(&path) {
+    Ok(Found { secret: kept(&path, &read)?, told: Told::In(path) })
+}
+
+/// The secret that a file keeps, or a new one, which it keeps from then on.
+pub fn kept<T>(path: &Path, read: impl Fn(&str) -> Result<T, Malformed>) -> Result<T, SecretError> {
+    let unusable = |cause| SecretError::Unusable { path: path.to_owned(), cause };
+    let kept = match std::fs::read_to_string(path) {
         Ok(text) => read(text.trim()).ok(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(cause) => return Err(unusable(cause)),
     };
-    let secret = match kept {
-        Some(secret) => secret,
-        None => {
-            let text = fresh();
-            keep(&path, &text).map_err(unusable)?;
-            checked(&text)?
-        }
-    };
-    Ok(Found { secret, told: Told::In(path) })
+    if let Some(secret) = kept {
+        return Ok(secret);
+    }
+    let text = fresh();
+    let secret = read(&text).map_err(|cause| unusable(io::Error::other(cause.to_string())))?;
+    keep(path, &text).map_err(unusable)?;
+    Ok(secret)
 }
 
 /// 256 bits that nobody can guess.

@@ -25,7 +25,7 @@ use crate::access::{self, Access, AccessError};
 use crate::backend::{Backend, BackendError, Keep, Source};
 use crate::consumer::{BatchResponse, Consumer, DeliveryError};
 use crate::data_dir::DataDirError;
-use crate::endpoint::Endpoint;
+use crate::door;
 use crate::feeding::{Feed, FeedingError};
 use crate::front::{self, Functions};
 use crate::metrics;
@@ -149,7 +149,7 @@ impl shared::wake::Wakes for Wakes {
 /// When something that is needed is not there, or ends by itself.
 pub async fn run(
     options: Options,
-    connect: impl AsyncFn(&Endpoint) -> Connection,
+    connect: impl AsyncFn(&str) -> Connection,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
     let (bind, port) = (options.metrics_bind, options.metrics_port);
@@ -178,7 +178,7 @@ impl Server {
     pub async fn start(
         options: Options,
         registry: Registry,
-        connect: impl AsyncFn(&Endpoint) -> Connection,
+        connect: impl AsyncFn(&str) -> Connection,
     ) -> Result<Self, ServeError> {
         options.access.suits(options.bind)?;
         let address = SocketAddr::new(options.bind, options.port);
@@ -187,7 +187,7 @@ impl Server {
         let management = TcpListener::bind(own).await.map_err(|cause| ServeError::Listen { address: own, cause })?;
         let keep = if options.ephemeral { Keep::Nothing } else { Keep::In(options.data.clone()) };
         let source = match &options.endpoint {
-            Some(url) => Source::Endpoint(Endpoint::at(url)),
+            Some(endpoint) => Source::Endpoint(endpoint.clone()),
             None => Source::Embedded(own),
         };
         let backend = Backend::start(&keep, &source).await?;
@@ -261,13 +261,13 @@ impl Server {
         println!("Leasebox listens on {base}");
         println!("  page       {base}/?user=alice");
         println!("  sockets    {}{}?user_id=alice", base.replacen("http", "ws", 1), sockets::PATH);
-        let (database, file) = (self.backend.endpoint(), self.backend.dir().endpoint_file());
-        println!("  database   {}", database.url);
+        println!(
+            "  database   {}   its URL, with the key: {}",
+            door::shown(self.backend.endpoint()),
+            self.backend.dir().endpoint_file().display()
+        );
         if let Some(address) = metrics {
             println!("  metrics    http://{address}/metrics");
-        }
-        if database.key.is_some() {
-            println!("  key        for the database: {}", file.display());
         }
         match &self.kept {
             Some(directory) => println!("  state      {}", directory.display()),

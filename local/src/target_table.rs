@@ -13,7 +13,7 @@ use shared::push::Pushes;
 use shared::store::dynamodb::DynamoDb;
 
 use crate::data_dir;
-use crate::endpoint::Endpoint;
+use crate::door::shown;
 
 /// The options that name it.
 #[derive(Debug, Args)]
@@ -48,7 +48,7 @@ pub enum TargetError {
         cause: io::Error,
     },
     /// The database did not answer.
-    #[error("{endpoint} did not answer; is its server running? To repeat the command is safe")]
+    #[error("{} did not answer; is its server running? To repeat the command is safe", shown(endpoint))]
     NoAnswer {
         /// Where it was asked.
         endpoint: String,
@@ -59,7 +59,7 @@ pub enum TargetError {
 pub struct TargetTable {
     /// What commands take.
     pub host: Live<DynamoDb>,
-    endpoint: Option<Endpoint>,
+    endpoint: Option<String>,
 }
 
 impl TargetTable {
@@ -69,17 +69,17 @@ impl TargetTable {
     /// When no endpoint is given and no server has left one.
     pub async fn find(
         options: TableOptions,
-        connect: impl AsyncFn(Option<&Endpoint>) -> SdkConfig,
+        connect: impl AsyncFn(Option<&str>) -> SdkConfig,
     ) -> Result<Self, TargetError> {
         let endpoint = match (options.endpoint, options.aws) {
             (_, true) => None,
-            (Some(url), false) => Some(Endpoint::at(url)),
+            (Some(endpoint), false) => Some(endpoint),
             (None, false) => Some(data_dir::read_endpoint(&options.data).map_err(|cause| {
                 let directory = options.data.clone();
                 TargetError::NoEndpoint { directory, cause }
             })?),
         };
-        let config = connect(endpoint.as_ref()).await;
+        let config = connect(endpoint.as_deref()).await;
         let store = DynamoDb::new(&config, &options.table);
         let host = Live::new(store, actors::registry(), Settings::default(), Pushes::Nowhere, Clock::machine());
         Ok(Self { host, endpoint })
@@ -88,7 +88,7 @@ impl TargetTable {
     /// What is said when its database did not answer.
     pub fn no_answer(&self, error: impl Display) -> TargetError {
         tracing::warn!(%error, "the database did not answer");
-        let endpoint = self.endpoint.as_ref().map_or("DynamoDB on AWS", |endpoint| &endpoint.url).to_owned();
+        let endpoint = self.endpoint.clone().unwrap_or_else(|| "DynamoDB on AWS".to_owned());
         TargetError::NoAnswer { endpoint }
     }
 }

@@ -6,7 +6,6 @@ use std::process::Command;
 
 use futures::channel::oneshot;
 use local::connect::{Identity, connect};
-use local::endpoint::Endpoint;
 use local::serve::{Options, Server};
 use serde_json::{Value, json};
 use shared::actors;
@@ -38,7 +37,7 @@ impl Running {
             metrics_port: 0,
             consumed: limits::Consumption::Asked,
         };
-        let connection = async |endpoint: &Endpoint| connect(endpoint, Identity::Anyone).await;
+        let connection = async |endpoint: &str| connect(endpoint, Identity::Anyone).await;
         let server = Server::start(options, actors::registry(), connection).await.unwrap();
         let port = server.address().port();
         let (stop, stopped) = oneshot::channel::<()>();

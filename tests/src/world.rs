@@ -9,7 +9,6 @@ use futures::FutureExt;
 use lambda_http::http::{Method, Request};
 use local::connect::{Identity, connect};
 use local::database::{Database, Serving};
-use local::endpoint::Endpoint;
 use serde_json::{Value, json};
 use shared::actors;
 use shared::client::{Client, Mode, Receipted, Submission};
@@ -290,10 +289,10 @@ pub fn entity(kind: &str, id: &str) -> EntityId {
 }
 
 /// Where the database of this test run is: one for all tests, which keep apart by their tables.
-pub async fn endpoint() -> Endpoint {
+pub async fn endpoint() -> String {
     static EMBEDDED: OnceLock<Serving> = OnceLock::new();
-    if let Ok(url) = std::env::var("DYNAMODB_ENDPOINT") {
-        return Endpoint::at(url);
+    if let Ok(endpoint) = std::env::var("DYNAMODB_ENDPOINT") {
+        return endpoint;
     }
     static STARTING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     let _starting = STARTING.lock().await;

@@ -6,7 +6,6 @@ use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use dynoxide::{Database, DynoxideError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,6 +13,9 @@ use serde_json::json;
 
 /// What comes before an operation's name, for tables and for streams.
 const TARGETS: [&str; 2] = ["DynamoDB_20120810.", "DynamoDBStreams_20120810."];
+
+/// The largest request that DynamoDB takes, in bytes.
+const BODY: usize = 16 * 1024 * 1024;
 
 /// SQLite's words for a write that there is no room for; dynoxide passes on nothing else of it.
 const FULL: &str = "database or disk is full";
@@ -29,8 +31,7 @@ pub enum Place {
 
 /// The routes, for whoever may use all of them.
 pub fn routes(database: Database, place: Place) -> Router {
-    // The door has a limit of its own.
-    Router::new().route("/", post(answer)).layer(DefaultBodyLimit::disable()).with_state((database, place))
+    Router::new().fallback(answer).layer(DefaultBodyLimit::max(BODY)).with_state((database, place))
 }
 
 async fn answer(State((database, place)): State<(Database, Place)>, headers: HeaderMap, body: Bytes) -> Response {

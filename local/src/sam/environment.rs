@@ -5,7 +5,6 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::endpoint::Endpoint;
 use crate::{private, sqs};
 
 /// The functions, by their names in the template.
@@ -14,8 +13,8 @@ const FUNCTIONS: [&str; 3] = ["IngestFunction", "DrainFunction", "StatusFunction
 /// What the functions are told. SAM passes on only what the template declares for a function.
 #[derive(Debug)]
 pub struct Environment {
-    /// The database, and the key that is also the queue's.
-    pub dynamodb: Endpoint,
+    /// The database's endpoint URL.
+    pub dynamodb: String,
     /// The wake queue's endpoint URL.
     pub queue: String,
     table: String,
@@ -23,8 +22,8 @@ pub struct Environment {
 
 impl Environment {
     /// The environment for these endpoints.
-    pub fn new(dynamodb: Endpoint, queue: &str, table: &str) -> Self {
-        let (queue, table) = (queue.to_owned(), table.to_owned());
+    pub fn new(dynamodb: &str, queue: &str, table: &str) -> Self {
+        let (dynamodb, queue, table) = (dynamodb.to_owned(), queue.to_owned(), table.to_owned());
         Self { dynamodb, queue, table }
     }
 
@@ -38,9 +37,13 @@ impl Environment {
 
     fn to_json(&self) -> Value {
         // SAM checks neither signatures nor tokens and serves no sockets: the functions are as open as the server.
-        let mut variables = json!({
+        let variables = json!({
             "ALLOWED_ORIGINS": "http://localhost:3000,http://127.0.0.1:3000",
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_ENDPOINT_URL_DYNAMODB": self.dynamodb,
             "AWS_ENDPOINT_URL_SQS": self.queue,
+            "AWS_REGION": "us-east-1",
+            "AWS_SECRET_ACCESS_KEY": "local",
             "CONNECTIONS_URL": "",
             "SOCKET_URL": "",
             "TABLE_NAME": self.table,
@@ -48,9 +51,6 @@ impl Environment {
             "USERS": "open",
             "WAKE_QUEUE_URL": sqs::queue_url(&self.queue),
         });
-        for (name, value) in self.dynamodb.variables() {
-            variables[name] = value.into();
-        }
         FUNCTIONS.map(|function| (function.to_owned(), variables.clone())).into_iter().collect()
     }
 }

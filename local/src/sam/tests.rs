@@ -3,10 +3,9 @@
 use std::sync::Mutex;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use aws_sdk_sqs::config::Credentials;
 use axum::extract::State;
 use axum::routing::post;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::*;
@@ -37,44 +36,36 @@ fn options(dir: &std::path::Path) -> Options {
 
 /// A function that answers a stream record by sending a wake, as the drain function does when the
 /// lease is held.
-async fn drain(State((events, queue)): State<(Events, aws_sdk_sqs::Client)>, body: String) -> &'static str {
+async fn drain(State((events, queue)): State<(Events, String)>, body: String) -> &'static str {
     let event: Value = serde_json::from_str(&body).unwrap();
     let source = event["Records"][0]["eventSource"].clone();
     events.lock().unwrap().push(event);
     if source == "aws:dynamodb" {
-        let url = queue.get_queue_url().queue_name(crate::wakes::QUEUE).send().await.unwrap().queue_url.unwrap();
-        queue.send_message().queue_url(url).message_body("wake").send().await.unwrap();
+        let send = json!({"QueueUrl": sqs::queue_url(&queue), "MessageBody": "wake", "DelaySeconds": 0});
+        let request = reqwest::Client::new().post(&queue).body(send.to_string());
+        let request = request.header("x-amz-target", "AmazonSQS.SendMessage");
+        assert!(request.send().await.unwrap().status().is_success());
     }
     r#"{"batchItemFailures": []}"#
-}
-
-/// The wake queue, as a function with this environment reaches it.
-fn sender(environment: &std::path::Path, queue: &str) -> aws_sdk_sqs::Client {
-    let written: Value = serde_json::from_slice(&std::fs::read(environment).unwrap()).unwrap();
-    let variable = |name: &str| written["DrainFunction"][name].as_str().unwrap().to_owned();
-    let key = Credentials::from_keys(variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY"), None);
-    let config = aws_sdk_sqs::Config::builder()
-        .behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest())
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .region(aws_sdk_sqs::config::Region::new(variable("AWS_REGION")))
-        .endpoint_url(queue)
-        .credentials_provider(key);
-    aws_sdk_sqs::Client::from_conf(config.build())
 }
 
 #[tokio::test]
 async fn a_write_reaches_the_function_and_so_does_the_wake_it_sends() {
     let dir = tempfile::tempdir().unwrap();
     let mut options = options(dir.path());
-    let (events, queue) = (Events::default(), format!("http://127.0.0.1:{}", options.port + 1));
+    let events = Events::default();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     options.lambda = format!("http://{}", listener.local_addr().unwrap());
     let (stop, stopped) = oneshot::channel::<()>();
     let stop_signal = async { drop(stopped.await) };
-    let running = run(options.clone(), async |endpoint: &Endpoint| clients(endpoint), || 0, stop_signal);
+    let running = run(options.clone(), async |endpoint: &str| clients(endpoint), || 0, stop_signal);
     let journey = async {
         eventually("the environment is written", async || options.env_file.exists()).await;
-        let database = clients(&crate::data_dir::read_endpoint(&options.data).unwrap()).dynamodb;
+        let written: Value = serde_json::from_slice(&std::fs::read(&options.env_file).unwrap()).unwrap();
+        let url = |name: &str| written["DrainFunction"][name].as_str().unwrap().to_owned();
+        let (database, queue) = (url("AWS_ENDPOINT_URL_DYNAMODB"), url("AWS_ENDPOINT_URL_SQS"));
+        assert_eq!(crate::data_dir::read_endpoint(&options.data).unwrap(), database);
+        let database = clients(&database).dynamodb;
         let put = database.put_item().table_name(TABLE);
         let put = put
             .item("pk", AttributeValue::S("counter/a".to_owned()))
@@ -84,8 +75,7 @@ async fn a_write_reaches_the_function_and_so_does_the_wake_it_sends() {
         // The function comes up late, as `sam local start-lambda` does.
         tokio::time::sleep(Duration::from_millis(300)).await;
         let path = "/2015-03-31/functions/DrainFunction/invocations";
-        let router =
-            Router::new().route(path, post(drain)).with_state((events.clone(), sender(&options.env_file, &queue)));
+        let router = Router::new().route(path, post(drain)).with_state((events.clone(), queue.clone()));
         tokio::spawn(async move { axum::serve(listener, router).await });
         eventually("both events came", async || events.lock().unwrap().len() == 2).await;
         stop.send(()).unwrap();
@@ -97,8 +87,10 @@ async fn a_write_reaches_the_function_and_so_does_the_wake_it_sends() {
     assert_eq!(events[1]["Records"][0]["body"], "wake");
     let written: Value = serde_json::from_slice(&std::fs::read(&options.env_file).unwrap()).unwrap();
     let drain = &written["DrainFunction"];
-    assert_eq!(drain["AWS_ENDPOINT_URL_DYNAMODB"], format!("http://127.0.0.1:{}", options.port));
-    assert_eq!(drain["WAKE_QUEUE_URL"], sqs::queue_url(&queue));
+    let url = |name: &str| drain[name].as_str().unwrap();
+    assert!(url("AWS_ENDPOINT_URL_DYNAMODB").starts_with(&format!("http://127.0.0.1:{}/", options.port)));
+    assert!(url("AWS_ENDPOINT_URL_SQS").starts_with(&format!("http://127.0.0.1:{}/", options.port + 1)));
+    assert_eq!(url("WAKE_QUEUE_URL"), sqs::queue_url(url("AWS_ENDPOINT_URL_SQS")));
     // Nobody signs where SAM is local.
     assert_eq!(drain["USERS"], "open");
     assert!(drain["TICKET_KEY"].as_str().unwrap().len() >= shared::limits::TICKET_KEY_BYTES);
@@ -111,7 +103,7 @@ async fn a_bridge_that_is_not_there_is_told_with_the_way_out() {
     let dir = tempfile::tempdir().unwrap();
     let options = Options { bind: IpAddr::from([192, 0, 2, 1]), ..options(dir.path()) };
     let refused =
-        run(options, async |endpoint: &Endpoint| clients(endpoint), || 0, std::future::pending()).await.unwrap_err();
+        run(options, async |endpoint: &str| clients(endpoint), || 0, std::future::pending()).await.unwrap_err();
     let told = refused.to_string();
     assert!(told.contains("start Docker") && told.contains("--bind"), "{told}");
 }

@@ -8,20 +8,22 @@ use std::path::Path;
 
 use local::connect::{Identity, connect};
 use local::data_dir::read_endpoint;
-use local::endpoint::{Endpoint, KEY_ID};
 use reqwest::Client;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::answer::get;
-use crate::server::{Server, command, run, run_on};
+use crate::server::{Server, command, run};
 
 /// What a page reads: everything.
 const SCAN: &str = r#"{"TableName":"leasebox"}"#;
 
 /// What a browser can send from a page, and a program without the key: a request with these lines and the rest of it right.
-fn ask(address: &str, method: &str, lines: &[&str], body: &str) -> (u16, String) {
-    let mut head = format!("{method} / HTTP/1.1\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
+fn ask(address: &str, method: &str, path: &str, lines: &[&str], body: &str) -> (u16, String) {
+    let mut head = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
     head += "content-type: application/x-amz-json-1.0\r\nx-amz-target: DynamoDB_20120810.Scan\r\n";
+    // As every SDK signs, and everybody can.
+    head += "authorization: AWS4-HMAC-SHA256 Credential=local/20261121/us-east-1/dynamodb/aws4_request, \
+             SignedHeaders=host;x-amz-date, Signature=00\r\nx-amz-date: 20261121T120000Z\r\n";
     for line in lines {
         head += line;
         head += "\r\n";
@@ -33,19 +35,50 @@ fn ask(address: &str, method: &str, lines: &[&str], body: &str) -> (u16, String)
     (answer.split(' ').nth(1).unwrap().parse().unwrap(), answer)
 }
 
-/// An `Authorization` that has the form of one, from somebody of this name who does not have the key.
-fn signed_by(id: &str) -> String {
-    format!(
-        "authorization: AWS4-HMAC-SHA256 Credential={id}/20261121/us-east-1/dynamodb/aws4_request, \
-         SignedHeaders=host;x-amz-date, Signature={}",
-        "0".repeat(64)
-    )
-}
-
 async fn send(http: &Client, server: &Server, from: &str, content: &str) {
     let request = http.post(format!("{}/users/{from}/messages", server.url()));
     let sent = request.json(&json!({"to": "bob", "content": content})).send().await.unwrap();
     assert_eq!(sent.status(), 200);
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// The address and the path of a URL.
+fn taken_apart(url: &str) -> (&str, &str) {
+    let rest = url.strip_prefix("http://").unwrap();
+    rest.split_at(rest.find('/').unwrap_or(rest.len()))
+}
+
+/// Everything that a page or a stranger can send to a URL, and what is said to it.
+fn refuses_pages_and_strangers(url: &str) {
+    let (address, path) = taken_apart(url);
+    let (host, evil, wrong) =
+        (format!("host: {address}"), "origin: http://evil.example", format!("/{}", "0".repeat(64)));
+    let cases: [(&str, &str, &[&str], u16, &str); 13] = [
+        ("POST", "/", &[&host, evil], 403, "AccessDeniedException"),
+        ("POST", path, &[&host, evil], 403, "AccessDeniedException"),
+        ("POST", path, &[&host, "origin: null"], 403, "AccessDeniedException"),
+        ("POST", path, &[&host, "sec-fetch-site: cross-site"], 403, "AccessDeniedException"),
+        ("POST", path, &[&host, "sec-fetch-site: same-origin"], 403, "AccessDeniedException"),
+        ("POST", path, &["host: evil.example:8000"], 403, "localhost"),
+        ("POST", path, &["host: 192.0.2.7"], 403, "localhost"),
+        ("OPTIONS", path, &[&host, evil, "access-control-request-method: POST"], 403, "AccessDeniedException"),
+        ("OPTIONS", path, &[&host], 405, "nothing but POST"),
+        ("GET", "/", &[&host], 400, "database-url"),
+        ("POST", "/", &[&host], 400, "UnrecognizedClientException"),
+        ("POST", &wrong, &[&host], 400, "UnrecognizedClientException"),
+        ("POST", &path[..path.len() - 1], &[&host], 400, "UnrecognizedClientException"),
+    ];
+    for (method, path, lines, status, told) in cases {
+        let (answered, answer) = ask(address, method, path, lines, SCAN);
+        assert_eq!(answered, status, "{method} {lines:?}: {answer}");
+        assert!(answer.contains(told), "{method} {lines:?}: {answer}");
+        let lower = answer.to_lowercase();
+        assert!(!lower.contains("access-control-") && !lower.contains("bob"), "{method} {lines:?}: {answer}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,60 +87,87 @@ async fn the_database_answers_whoever_has_its_key_and_no_page() {
     let server = Server::start(&[Path::new("--data"), dir.path()]);
     send(&http, &server, "alice", "for bob alone").await;
     let endpoint = read_endpoint(dir.path()).unwrap();
-    let address = endpoint.url.strip_prefix("http://").unwrap();
-    let (host, date) = (format!("host: {address}"), "x-amz-date: 20261121T120000Z");
-    let (anyone, impostor) = (signed_by("local"), signed_by(KEY_ID));
-    let evil = "origin: http://evil.example";
-    let cases: [(&str, &[&str], u16, &str); 12] = [
-        ("POST", &[&host, &anyone, date, evil], 403, "AccessDeniedException"),
-        ("POST", &[&host, &impostor, date, "origin: null"], 403, "AccessDeniedException"),
-        ("POST", &[&host, &anyone, date, "sec-fetch-site: cross-site"], 403, "AccessDeniedException"),
-        ("POST", &[&host, &anyone, date, "sec-fetch-site: same-origin"], 403, "AccessDeniedException"),
-        ("POST", &["host: evil.example:8000", &anyone, date], 403, "localhost"),
-        ("POST", &["host: 192.0.2.7", &anyone, date], 403, "localhost"),
-        ("OPTIONS", &[&host, evil, "access-control-request-method: POST"], 403, "AccessDeniedException"),
-        ("GET", &[&host], 400, "database.env"),
-        ("POST", &[&host, date], 400, "database.env"),
-        ("POST", &[&host, "authorization: Bearer x", date], 400, "AWS Signature Version 4"),
-        ("POST", &[&host, &anyone, date], 400, "UnrecognizedClientException"),
-        ("POST", &[&host, &impostor, date], 400, "UnrecognizedClientException"),
-    ];
-    for (method, lines, status, told) in cases {
-        let (answered, answer) = ask(address, method, lines, SCAN);
-        assert_eq!(answered, status, "{method} {lines:?}: {answer}");
-        assert!(answer.contains(told), "{method} {lines:?}: {answer}");
-        let lower = answer.to_lowercase();
-        assert!(!lower.contains("access-control-") && !lower.contains("bob"), "{method} {lines:?}: {answer}");
-    }
+    refuses_pages_and_strangers(&endpoint);
 
     // Who has read the file may do everything, by every name that is this machine's.
+    let (address, path) = taken_apart(&endpoint);
     let port = address.rsplit(':').next().unwrap();
     for name in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"] {
-        let endpoint = Endpoint { url: format!("http://{name}:{port}"), ..endpoint.clone() };
-        let client = connect(&endpoint, Identity::Anyone).await.clients.dynamodb;
+        let client = connect(&format!("http://{name}:{port}{path}"), Identity::Anyone).await.clients.dynamodb;
         let scanned = client.scan().table_name("leasebox").send().await;
-        // Where there is no IPv6, the name leads nowhere.
+        // Where there is no IPv6, the last one leads nowhere.
         assert!(scanned.is_ok_and(|scanned| scanned.count > 0) || name.starts_with('['), "{name}");
     }
-    let stranger = connect(&Endpoint::at(&endpoint.url), Identity::Anyone).await.clients.dynamodb;
+    let stranger = connect(&format!("http://{address}"), Identity::Anyone).await.clients.dynamodb;
     let refused = stranger.delete_table().table_name("leasebox").send().await.unwrap_err();
     assert!(format!("{refused:?}").contains("UnrecognizedClientException"), "{refused:?}");
-    assert_eq!(
-        get(&http, &format!("{}/users/bob/messages", server.url())).await["items"][0]["content"],
-        "for bob alone"
-    );
+    let messages = get(&http, &format!("{}/users/bob/messages", server.url())).await;
+    assert_eq!(messages["items"][0]["content"], "for bob alone");
+    assert!(!server.said().contains(path), "the key is in the log");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_command_without_the_key_is_told_where_it_is() {
+async fn the_key_outlasts_a_restart_and_a_command_without_it_is_told_where_it_is() {
     let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(&[Path::new("--data"), dir.path()]);
+    let first = read_endpoint(dir.path()).unwrap();
+    assert_eq!(server.stop().await.code(), Some(0));
     let _server = Server::start(&[Path::new("--data"), dir.path()]);
     let endpoint = read_endpoint(dir.path()).unwrap();
-    assert_eq!(run_on(&endpoint, &["operator", "stuck"]).stdout, "Nothing is pending.\n");
-    let stranger = run(&["operator", "stuck", "--endpoint", &endpoint.url]);
-    assert!(stranger.code == Some(1) && stranger.stderr.contains("database.env"), "{stranger:?}");
-    let server = run(&["--ephemeral", "--port", "0", "--endpoint", &endpoint.url]);
-    assert!(server.code == Some(1) && server.stderr.contains("database.env"), "{server:?}");
+    assert_eq!(taken_apart(&endpoint).1, taken_apart(&first).1);
+    assert_eq!(run(&["operator", "stuck", "--endpoint", &endpoint]).stdout, "Nothing is pending.\n");
+    let without = format!("http://{}", taken_apart(&endpoint).0);
+    let stranger = run(&["operator", "stuck", "--endpoint", &without]);
+    assert!(stranger.code == Some(1) && stranger.stderr.contains("database-url"), "{stranger:?}");
+    let server = run(&["--ephemeral", "--port", "0", "--endpoint", &without]);
+    assert!(server.code == Some(1) && server.stderr.contains("database-url"), "{server:?}");
+    let key = taken_apart(&endpoint).1;
+    let gone = run(&["operator", "stuck", "--endpoint", &format!("http://127.0.0.1:9{key}")]);
+    assert!(gone.code == Some(1) && gone.stderr.contains("http://127.0.0.1:9 did not"), "{gone:?}");
+    assert!(!gone.stderr.contains(key), "{gone:?}");
+}
+
+/// `leasebox sam`, which is killed when this is dropped.
+struct Sam(std::process::Child);
+
+impl Drop for Sam {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_sam_serves_answers_functions_and_no_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("made/env.json");
+    // The next port is the queue's, and somebody may have taken it.
+    let _sam = loop {
+        let mut sam = command(&["sam", "--bind", "127.0.0.1", "--lambda", "http://127.0.0.1:9"]);
+        let port = free_port().min(u16::MAX - 1).to_string();
+        sam.arg("--data").arg(dir.path().join("data")).arg("--env-file").arg(&file).args(["--port", &port]);
+        sam.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        let mut sam = Sam(sam.spawn().unwrap());
+        while !file.exists() && sam.0.try_wait().unwrap().is_none() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        if file.exists() {
+            break sam;
+        }
+    };
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let written: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    let url = |name: &str| written["DrainFunction"][name].as_str().unwrap();
+    for name in ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS"] {
+        refuses_pages_and_strangers(url(name));
+    }
+    // As a container says it, whose own loopback this is not.
+    let (address, path) = taken_apart(url("AWS_ENDPOINT_URL_DYNAMODB"));
+    let port = address.rsplit(':').next().unwrap();
+    let (status, answer) = ask(address, "POST", path, &[&format!("host: host.docker.internal:{port}")], SCAN);
+    assert_eq!(status, 200, "{answer}");
+    let queue = aws_sdk_sqs::Client::new(&connect(url("AWS_ENDPOINT_URL_SQS"), Identity::Anyone).await.config);
+    queue.send_message().queue_url(url("WAKE_QUEUE_URL")).message_body("wake").send().await.unwrap();
 }
 
 /// The permissions of a directory and of all that is in it, by name.
@@ -129,7 +189,8 @@ fn assert_closed(directory: &Path) {
     }
     let kinds = [
         "lock",
-        "database.env",
+        "database-url",
+        "database-key",
         "operator-token",
         "ticket-key",
         "dead-letters.jsonl",
@@ -194,23 +255,21 @@ async fn what_a_server_keeps_is_its_owners_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_stay_on_loopback_unless_it_is_said() {
-    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let beyond = ["--ephemeral", "--bind", "0.0.0.0", "--open-to-everyone", "--metrics-port"];
     // On Linux every address of this network is this machine's, so it tells who listens on all of them.
     let other = Ipv4Addr::new(127, 0, 0, 2);
-    let port = free();
+    let port = free_port();
     let server = Server::start(&[&beyond[..], &[&port.to_string()]].concat());
-    let name = |host: &str| format!("host: {host}\r\nx: y");
     let metrics = format!("127.0.0.1:{port}");
-    // The path is the root here, which there is not.
-    assert_eq!(ask(&metrics, "GET", &[&name("localhost:1")], "").0, 404);
-    assert_eq!(ask(&metrics, "GET", &[&name("evil.example")], "").0, 403);
+    let get = |host: &str| ask(&metrics, "GET", "/metrics", &[&format!("host: {host}")], "").0;
+    assert_eq!((get("localhost:1"), get("evil.example")), (200, 403));
     assert!(TcpStream::connect((other, port)).is_err() || cfg!(not(target_os = "linux")), "it listens everywhere");
     drop(server);
 
-    let port = free();
+    let port = free_port();
     let server = Server::start(&[&beyond[..], &[&port.to_string(), "--metrics-bind", "0.0.0.0"]].concat());
-    assert_eq!(ask(&format!("127.0.0.1:{port}"), "GET", &[&name("metrics.example")], "").0, 404);
+    let (metrics, named) = (format!("127.0.0.1:{port}"), ["host: metrics.example"]);
+    assert_eq!(ask(&metrics, "GET", "/metrics", &named, "").0, 200);
     assert!(TcpStream::connect((other, port)).is_ok() || cfg!(not(target_os = "linux")), "it listens on loopback only");
     drop(server);
 }

@@ -1,9 +1,6 @@
 //! A way to the database that can be held shut: requests go in, answers do not come out.
 
-use std::net::SocketAddr;
-
 use local::database::Serving;
-use local::endpoint::Endpoint;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -11,16 +8,16 @@ use tokio::sync::watch;
 
 /// A proxy on a port of its own.
 pub struct Gate {
-    endpoint: Endpoint,
+    endpoint: String,
     is_open: watch::Sender<bool>,
 }
 
 impl Gate {
     /// An open gate in front of a database.
-    pub async fn before(database: &Serving) -> Self {
-        let (mut endpoint, database): (Endpoint, SocketAddr) = (database.endpoint(), database.address());
+    pub async fn before(serving: &Serving) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        endpoint.url = format!("http://{}", listener.local_addr().unwrap());
+        let endpoint = serving.endpoint_through(listener.local_addr().unwrap());
+        let database = serving.address();
         let (is_open, state) = watch::channel(true);
         tokio::spawn(async move {
             while let Ok((server, _)) = listener.accept().await {
@@ -34,8 +31,8 @@ impl Gate {
         Self { endpoint, is_open }
     }
 
-    /// What a server is told.
-    pub fn endpoint(&self) -> &Endpoint {
+    /// The endpoint URL to give to a server.
+    pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
 

@@ -40,9 +40,9 @@ const WAYS: [Leave; 4] = [Leave::Close, Leave::Reset, Leave::InTheBody, Leave::I
 async fn what_has_begun_is_finished_when_the_client_has_left() {
     let database = Database::in_memory().unwrap().serve("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let gate = Gate::before(&database).await;
-    let server = Server::sharing(gate.endpoint(), &["--ephemeral"]);
+    let server = Server::start(&["--ephemeral", "--endpoint", gate.endpoint()]);
     // A second one, to see what the first one is not told yet.
-    let witness = Server::sharing(&database.endpoint(), &["--ephemeral"]);
+    let witness = Server::start(&["--ephemeral", "--endpoint", &database.endpoint()]);
     let http = Client::new();
     let mut posted = increments("begun", COUNTERS, 0..1, &mut StdRng::seed_from_u64(3));
     posted.iter_mut().for_each(|increment| increment.detached = false);

@@ -17,7 +17,7 @@ use shared::registry::Kind;
 use shared::store::{Key, Put};
 use shared::table;
 
-use crate::server::{Said, Server, command, run, run_on};
+use crate::server::{Said, Server, command, run};
 
 async fn post(http: &Client, url: &str, path: &str, body: Value) {
     let answer = http.post(format!("{url}{path}")).json(&body).send().await.unwrap();
@@ -188,14 +188,13 @@ impl Bare {
     }
 
     fn run(&self, arguments: &[&str]) -> Said {
-        run_on(&self.serving.endpoint(), &[&["journal"], arguments].concat())
+        run(&[&["journal", "--endpoint", &self.serving.endpoint()], arguments].concat())
     }
 
     /// Verifies an entity. It brings also the most memory that the process had, in KB, and how long it took.
     #[cfg(target_os = "linux")]
     fn verified(&self, entity: &EntityId) -> (Said, u64, Duration) {
-        let mut command = command(&["journal", "verify", entity.as_str()]);
-        command.envs(self.serving.endpoint().variables());
+        let mut command = command(&["journal", "verify", entity.as_str(), "--endpoint", &self.serving.endpoint()]);
         let begun = Instant::now();
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (file, mut peak) = (format!("/proc/{}/status", child.id()), 0);

@@ -5,8 +5,6 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use local::connect::{Identity, connect};
-use local::data_dir::read_endpoint;
-use local::endpoint::Endpoint;
 use reqwest::{Client, StatusCode};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -23,7 +21,7 @@ use shared::registry::{Kind, Registry};
 use shared::store::dynamodb::DynamoDb;
 use shared::table;
 
-use crate::server::{Said, Server, command, run, run_on};
+use crate::server::{Said, Server, command, run};
 
 const TOKEN: &str = "a-token-that-the-test-gives";
 
@@ -43,7 +41,7 @@ impl<const BLOCK: bool> Actor for Broken<BLOCK> {
 }
 
 /// Posts increments to a counter as another program on the server's table would.
-async fn post<A: Actor>(endpoint: &Endpoint, id: &str, mode: Mode, amounts: &[i64]) {
+async fn post<A: Actor>(endpoint: &str, id: &str, mode: Mode, amounts: &[i64]) {
     let config = connect(endpoint, Identity::Anyone).await.config;
     let store = DynamoDb::new(&config, "leasebox");
     let kinds = Registry::new([Kind::of::<A>()]);
@@ -94,7 +92,8 @@ async fn every_command_does_what_it_says() {
     let (http, dir) = (Client::new(), tempfile::tempdir().unwrap());
     let data = dir.path().to_str().unwrap();
     let server = Server::start(&["--data", data]);
-    let endpoint = &read_endpoint(dir.path()).unwrap();
+    let endpoint = std::fs::read_to_string(dir.path().join("database-url")).unwrap();
+    let endpoint = endpoint.trim();
     assert!(operator(data, &["dead-letters", "list", "counter/a"]).stdout.contains("There are no dead letters"));
     post::<Broken<false>>(endpoint, "a", Mode::Inline, &[1, 10, 100, 1000]).await;
 
@@ -114,7 +113,7 @@ async fn every_command_does_what_it_says() {
     assert!(again.code == Some(1) && again.stderr.contains("no dead letter event-1"), "{again:?}");
     assert_eq!(json_of(data, &["dead-letters", "redrive", "counter/a", "event-3"])["to"], "counter/a");
     // Not by the data directory, but by the endpoint.
-    let all = run_on(endpoint, &["operator", "dead-letters", "redrive", "counter/a"]);
+    let all = run(&["operator", "dead-letters", "redrive", "counter/a", "--endpoint", endpoint]);
     assert!(all.code == Some(0) && all.stdout.contains("2 redriven."), "{all:?}");
     reaches(&http, server.url(), "a", 1110).await;
 
@@ -136,9 +135,9 @@ async fn every_command_does_what_it_says() {
     let (alone, config) = (database.endpoint(), connect(&database.endpoint(), Identity::Anyone).await);
     local::table::ensure(&config.clients.dynamodb, "leasebox").await.unwrap();
     post::<Counter>(&alone, "c", Mode::Detached, &[5, 6]).await;
-    let swept = run_on(&alone, &["operator", "sweep", "--json"]);
+    let swept = run(&["operator", "sweep", "--endpoint", &alone, "--json"]);
     assert_eq!(serde_json::from_str::<Value>(&swept.stdout).unwrap()["ran"], 1, "{swept:?}");
-    assert_eq!(run_on(&alone, &["operator", "stuck"]).stdout, "Nothing is pending.\n");
+    assert_eq!(run(&["operator", "stuck", "--endpoint", &alone]).stdout, "Nothing is pending.\n");
 
     server.stop().await;
     let gone = operator(data, &["stuck"]);
@@ -146,7 +145,7 @@ async fn every_command_does_what_it_says() {
 }
 
 /// Overwrites the content of a side record of bob's.
-async fn damage(endpoint: &Endpoint, name: &str) {
+async fn damage(endpoint: &str, name: &str) {
     let key = table::record_key(&EntityId::new("user", "bob").unwrap(), name);
     let text = |text: &str| AttributeValue::S(text.to_owned());
     let client = connect(endpoint, Identity::Anyone).await.clients.dynamodb;
@@ -160,7 +159,8 @@ async fn a_refill_writes_damaged_summaries_anew_and_says_what_it_cannot() {
     let (http, dir) = (Client::new(), tempfile::tempdir().unwrap());
     let data = dir.path().to_str().unwrap();
     let server = Server::start(&["--data", data]);
-    let endpoint = &read_endpoint(dir.path()).unwrap();
+    let endpoint = std::fs::read_to_string(dir.path().join("database-url")).unwrap();
+    let endpoint = endpoint.trim();
     for from in ["alice", "carol", "dave"] {
         let request = http.post(format!("{}/users/{from}/messages", server.url()));
         let sent = request.json(&json!({"to": "bob", "content": "hello"})).send().await.unwrap();

@@ -9,7 +9,6 @@ use drain::queue::Queue;
 use local::connect::{Identity, connect};
 use local::consumer::{BatchResponse, Consumer, DeliveryError};
 use local::dead_letters::DeadLetters;
-use local::endpoint::Endpoint as Url;
 use local::progress::Progress;
 use local::retry::Retry;
 use local::shutdown::{self, Trigger};
@@ -103,7 +102,7 @@ impl Endpoint {
 
 /// The configuration that the functions have.
 async fn config(endpoint: &str) -> SdkConfig {
-    connect(&Url::at(endpoint), Identity::Anyone).await.config
+    connect(endpoint, Identity::Anyone).await.config
 }
 
 fn wake(id: &str) -> Wake {

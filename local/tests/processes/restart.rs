@@ -161,7 +161,7 @@ async fn the_usual_variable_names_another_dynamodb() {
         // With another directory each time, so that only the database can have kept the state.
         let data = dir.path().join(expected.to_string());
         let mut command = command(&[Path::new("--data"), &data, Path::new("--port"), Path::new("0")]);
-        command.envs(serving.endpoint().variables());
+        command.env("AWS_ENDPOINT_URL_DYNAMODB", serving.endpoint());
         let server = Server::spawn(command);
         assert_eq!(increment(&http, server.url(), 5).await["value"], expected);
         assert_eq!(server.stop().await.code(), Some(0));

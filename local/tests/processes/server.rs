@@ -6,7 +6,6 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use local::endpoint::Endpoint;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::NamedTempFile;
 
@@ -25,13 +24,6 @@ impl Server {
     pub fn start<S: AsRef<OsStr>>(arguments: &[S]) -> Self {
         let mut command = command(arguments);
         command.args(["--port", "0"]);
-        Self::spawn(command)
-    }
-
-    /// Starts one on a free port and on a database that is there.
-    pub fn sharing(endpoint: &Endpoint, arguments: &[&str]) -> Self {
-        let mut command = command(arguments);
-        command.args(["--port", "0"]).envs(endpoint.variables());
         Self::spawn(command)
     }
 
@@ -141,18 +133,7 @@ pub struct Said {
 
 /// Runs a command to its end.
 pub fn run<S: AsRef<OsStr>>(arguments: &[S]) -> Said {
-    finish(command(arguments))
-}
-
-/// Runs one that reaches a database by what its environment says.
-pub fn run_on(endpoint: &Endpoint, arguments: &[&str]) -> Said {
-    let mut command = command(arguments);
-    command.envs(endpoint.variables());
-    finish(command)
-}
-
-fn finish(mut command: Command) -> Said {
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // Read as it comes: a pipe that is full would stop the process.
     let (stdout, stderr) = (read(child.stdout.take().unwrap()), read(child.stderr.take().unwrap()));
     let end = Instant::now() + PATIENCE;

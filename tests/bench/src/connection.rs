@@ -6,7 +6,6 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use local::connect::{Identity, connect};
 use local::database::{Database, DatabaseError, Serving};
-use local::endpoint::Endpoint;
 use local::table;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -83,7 +82,7 @@ impl Connection {
     /// When that cannot be done.
     pub async fn open(source: &Source) -> Result<Self, ConnectionError> {
         let (endpoint, keeper) = match source {
-            Source::Endpoint(url) => (Endpoint::at(url), Keeper::Nobody),
+            Source::Endpoint(endpoint) => (endpoint.clone(), Keeper::Nobody),
             Source::Process => process(Duration::ZERO).await?,
             Source::Distant => process(DISTANCE).await?,
             Source::Here => here().await?,
@@ -101,12 +100,12 @@ async fn embedded() -> Result<Serving, ConnectionError> {
     Ok(Database::in_memory()?.serve(([127, 0, 0, 1], 0).into()).await?)
 }
 
-async fn here() -> Result<(Endpoint, Keeper), ConnectionError> {
+async fn here() -> Result<(String, Keeper), ConnectionError> {
     let serving = embedded().await?;
     Ok((serving.endpoint(), Keeper::Here { _serving: serving }))
 }
 
-async fn process(distance: Duration) -> Result<(Endpoint, Keeper), ConnectionError> {
+async fn process(distance: Duration) -> Result<(String, Keeper), ConnectionError> {
     let mut child = Command::new(std::env::current_exe()?)
         .args(["database", "--distance-ms", &distance.as_millis().to_string()])
         .stdin(Stdio::piped())
@@ -114,11 +113,8 @@ async fn process(distance: Duration) -> Result<(Endpoint, Keeper), ConnectionErr
         .kill_on_drop(true)
         .spawn()?;
     let said = child.stdout.take().ok_or(ConnectionError::Silent)?;
-    let (mut said, mut text) = (BufReader::new(said).lines(), String::new());
-    while let Some(line) = said.next_line().await?.filter(|line| !line.is_empty()) {
-        text += &(line + "\n");
-    }
-    let endpoint = Endpoint::from_lines(&text).ok_or(ConnectionError::Silent)?;
+    let line = BufReader::new(said).lines().next_line().await?;
+    let endpoint = line.filter(|line| line.starts_with("http")).ok_or(ConnectionError::Silent)?;
     Ok((endpoint, Keeper::Process { _child: child }))
 }
 
@@ -129,12 +125,10 @@ async fn process(distance: Duration) -> Result<(Endpoint, Keeper), ConnectionErr
 /// When it cannot be served.
 pub async fn serve(distance: Duration) -> Result<(), ConnectionError> {
     let serving = embedded().await?;
-    let mut endpoint = serving.endpoint();
-    if distance > Duration::ZERO {
-        endpoint.url = format!("http://{}", relay(serving.address(), distance).await?);
+    match distance {
+        Duration::ZERO => println!("{}", serving.endpoint()),
+        distance => println!("{}", serving.endpoint_through(relay(serving.address(), distance).await?)),
     }
-    // An empty line is the end.
-    println!("{}", endpoint.to_lines());
     let mut input = BufReader::new(tokio::io::stdin()).lines();
     while input.next_line().await?.is_some() {}
     drop(serving);
