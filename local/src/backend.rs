@@ -6,6 +6,11 @@ use std::path::PathBuf;
 
 use crate::data_dir::{DataDir, DataDirError};
 use crate::database::{Database, DatabaseError, Serving};
+use crate::door::Key;
+use crate::secret::{self, SecretError};
+
+/// The file in the data directory with the key of what is served to functions.
+const KEY: &str = "database-key";
 
 /// Where to keep what this process writes.
 #[derive(Debug, Clone)]
@@ -31,6 +36,9 @@ pub enum BackendError {
     /// The data directory is taken or unusable.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
+    /// The key is not usable.
+    #[error(transparent)]
+    Key(#[from] SecretError),
     /// The embedded database does not start.
     #[error(transparent)]
     Database(#[from] DatabaseError),
@@ -42,19 +50,23 @@ pub struct Backend {
     /// given back.
     serving: Option<Serving>,
     endpoint: String,
+    key: Key,
     dir: DataDir,
 }
 
 impl Backend {
-    /// Takes the data directory, and starts the database when it is the embedded one.
+    /// Takes the data directory, starts the database when it is the embedded one, and notes in the directory where it
+    /// answers. The key outlasts a restart: a container that was told it need not be told again.
     pub async fn start(keep: &Keep, source: &Source) -> Result<Self, BackendError> {
         let dir = match keep {
             Keep::In(path) => DataDir::open(path)?,
             Keep::Nothing => DataDir::temporary()?,
         };
+        let key = secret::kept(&dir.path().join(KEY), Key::read)?;
         let address = match source {
             Source::Endpoint(endpoint) => {
-                return Ok(Self { serving: None, endpoint: endpoint.clone(), dir });
+                dir.write_endpoint(endpoint)?;
+                return Ok(Self { serving: None, endpoint: endpoint.clone(), key, dir });
             }
             Source::Embedded(address) => *address,
         };
@@ -62,13 +74,19 @@ impl Backend {
             Keep::In(_) => Database::open(dir.path())?,
             Keep::Nothing => Database::in_memory()?,
         };
-        let serving = database.serve(address).await?;
-        Ok(Self { endpoint: serving.endpoint(), serving: Some(serving), dir })
+        let serving = database.serve_with(address, key.clone()).await?;
+        dir.write_endpoint(&serving.endpoint())?;
+        Ok(Self { endpoint: serving.endpoint(), serving: Some(serving), key, dir })
     }
 
     /// The database's endpoint URL.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    /// The key of what is served to functions.
+    pub fn key(&self) -> &Key {
+        &self.key
     }
 
     /// The data directory.

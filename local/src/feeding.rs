@@ -44,7 +44,7 @@ pub enum FeedingError {
 #[derive(Debug)]
 pub struct Feeding {
     trigger: Trigger,
-    pump: JoinHandle<io::Result<()>>,
+    pump: JoinHandle<()>,
     others: Vec<JoinHandle<()>>,
     nudge: Nudge,
 }
@@ -109,11 +109,10 @@ impl Feeding {
         self.nudge.clone()
     }
 
-    /// Returns when the pump ends by itself, which it does only when it cannot store its position.
+    /// Returns when the pump ends by itself, which it does only when it panics.
     pub async fn failed(&mut self) -> io::Error {
         match (&mut self.pump).await {
-            Ok(Ok(())) => io::Error::other("the pump ended"),
-            Ok(Err(error)) => error,
+            Ok(()) => io::Error::other("the pump ended"),
             Err(error) => ended(error),
         }
     }
@@ -124,7 +123,7 @@ impl Feeding {
         for other in self.others {
             other.await.map_err(ended)?;
         }
-        self.pump.await.map_err(ended)?
+        self.pump.await.map_err(ended)
     }
 }
 

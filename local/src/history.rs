@@ -8,6 +8,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::database::{Database, Trimmer};
+use crate::outage::Outage;
 use crate::progress::{Position, Positions};
 use crate::shutdown::Shutdown;
 
@@ -31,17 +32,18 @@ pub async fn keep_short(
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         interval
     });
+    let mut outage = Outage::default();
     loop {
         tokio::select! {
             () = shutdown.requested() => return,
             _ = trim.tick() => {
                 let positions = stored.borrow().clone();
                 let trimmed = spawn_blocking(move || {
-                    trim_before(&mut trimmer, &positions);
-                    trimmer
+                    trim_before(&mut trimmer, &positions, &mut outage);
+                    (trimmer, outage)
                 });
                 match trimmed.await {
-                    Ok(returned) => trimmer = returned,
+                    Ok(returned) => (trimmer, outage) = returned,
                     Err(error) => return tracing::error!(%error, "trimming the stream ended"),
                 }
             }
@@ -56,15 +58,13 @@ pub async fn keep_short(
 }
 
 /// The embedded stream has one shard, so its position is the stream's.
-fn trim_before(trimmer: &mut Trimmer, positions: &Positions) {
+fn trim_before(trimmer: &mut Trimmer, positions: &Positions, outage: &mut Outage) {
     let positions: Vec<&Position> = positions.values().collect();
     let [Position { after: Some(after), .. }] = positions[..] else {
         return;
     };
-    match trimmer.trim(after) {
-        Ok(0) => {}
-        Ok(records) => tracing::debug!(records, through = %after, "trimmed the stream"),
-        Err(error) => tracing::warn!(%error, "the stream cannot be trimmed"),
+    if let Some(records @ 1..) = outage.tell("trimming the stream", trimmer.trim(after)) {
+        tracing::debug!(records, through = %after, "trimmed the stream");
     }
 }
 

@@ -14,6 +14,7 @@ pub mod data_dir;
 pub mod database;
 pub mod dead_letters;
 pub mod demo;
+pub mod door;
 pub mod feeding;
 #[cfg(test)]
 mod fixture;
@@ -25,6 +26,8 @@ pub mod lambda;
 pub mod logging;
 pub mod metrics;
 pub mod operator;
+pub mod outage;
+pub mod private;
 pub mod progress;
 pub mod pump;
 pub mod retry;

@@ -4,11 +4,16 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use shared::metrics::{self, Metric, Shape, Unit};
 use tokio::net::TcpListener;
+
+use crate::door::refuse_foreign_hosts;
 
 /// How often what was recorded is put into its buckets, when nobody asks for it.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -20,6 +25,8 @@ const COUNTS: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 100.0, 200.0];
 
 /// Serves the metrics of this process. A port that is taken is a warning: whoever only wants to try something is not to
 /// be kept from it by another server. It brings where it serves, if it does.
+///
+/// On loopback, they are for programs of this machine, and not for a page whose author's name was made to lead here.
 pub async fn serve(bind: IpAddr, port: u16) -> Option<SocketAddr> {
     let address = SocketAddr::new(bind, port);
     let listener = match TcpListener::bind(address).await {
@@ -39,7 +46,7 @@ pub async fn serve(bind: IpAddr, port: u16) -> Option<SocketAddr> {
     let served = listener.local_addr().ok();
     let page = handle.clone();
     let page = async move || ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page.render());
-    let router = Router::new().route("/metrics", get(page));
+    let router = Router::new().route("/metrics", get(page)).layer(from_fn_with_state(bind, admit));
     tokio::spawn(async move { axum::serve(listener, router).await });
     tokio::spawn(async move {
         loop {
@@ -48,6 +55,13 @@ pub async fn serve(bind: IpAddr, port: u16) -> Option<SocketAddr> {
         }
     });
     served
+}
+
+async fn admit(State(bind): State<IpAddr>, request: Request, next: Next) -> Response {
+    match refuse_foreign_hosts(request.headers(), bind) {
+        Err(refusal) if bind.to_canonical().is_loopback() => refusal.into_response(),
+        _ => next.run(request).await,
+    }
 }
 
 fn install() -> Result<PrometheusHandle, metrics_exporter_prometheus::BuildError> {

@@ -13,7 +13,6 @@ mod following;
 mod reader;
 mod shards;
 
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,13 +115,13 @@ enum Found {
 }
 
 impl<C: Consumer> Pump<C> {
-    /// Follows the table's stream until the shutdown; what is being delivered then is finished.
-    /// An error is one of the data directory: without it nothing can be promised.
-    pub async fn run(self, shutdown: Shutdown) -> io::Result<()> {
+    /// Follows the table's stream until the shutdown; what is being delivered then is finished. A directory
+    /// that takes no checkpoint keeps it from nothing: a restart only looks at more again.
+    pub async fn run(self, shutdown: Shutdown) {
         let mut told = String::new();
         while !shutdown.is_requested() {
             match self.find_stream().await {
-                Ok(stream) => self.follow(stream, &shutdown).await?,
+                Ok(stream) => self.follow(stream, &shutdown).await,
                 Err(cause) if cause == told => {}
                 Err(cause) => {
                     tracing::warn!(table = self.table, cause, "no stream to follow yet");
@@ -131,7 +130,6 @@ impl<C: Consumer> Pump<C> {
             }
             shutdown.sleep(Duration::from_millis(500)).await;
         }
-        Ok(())
     }
 
     async fn find_stream(&self) -> Result<String, String> {
@@ -144,8 +142,8 @@ impl<C: Consumer> Pump<C> {
 
     /// Runs a task for each shard whose turn it is, and stores how far they are. It returns when the
     /// table has another stream, or at the shutdown.
-    async fn follow(&self, stream: String, shutdown: &Shutdown) -> io::Result<()> {
-        let mut following = Following::from_checkpoint(&self.directory, stream)?;
+    async fn follow(&self, stream: String, shutdown: &Shutdown) {
+        let mut following = Following::from_checkpoint(&self.directory, stream);
         self.progress.restore(following.stored.clone());
         tracing::debug!(stream = following.stream, from = ?following.stored, "following");
         let mut discovery = tokio::time::interval(self.settings.discovery);
@@ -154,7 +152,7 @@ impl<C: Consumer> Pump<C> {
         loop {
             tokio::select! {
                 () = shutdown.requested() => break,
-                _ = checkpoint.tick() => self.store(&mut following)?,
+                _ = checkpoint.tick() => self.store(&mut following),
                 _ = discovery.tick() => match self.discover(&mut following, shutdown).await {
                     Ok(Found::This) => {}
                     Ok(Found::Another) | Err(ReadError::Gone(_)) => break,
@@ -172,18 +170,20 @@ impl<C: Consumer> Pump<C> {
             }
         }
         following.finish(shutdown).await;
-        self.store(&mut following)
+        self.store(&mut following);
     }
 
-    /// Stores the position when it moved.
-    fn store(&self, following: &mut Following) -> io::Result<()> {
+    /// Stores the position when it moved. When that fails, it is tried again with the next one.
+    fn store(&self, following: &mut Following) {
         let now = self.progress.checkpoint();
-        if now != following.stored {
-            following.file.write(&now)?;
+        if now == following.stored {
+            return;
+        }
+        let written = following.file.write(&now);
+        if following.outage.tell(format_args!("writing {}", following.file.path().display()), written).is_some() {
             following.stored = now.clone();
             self.stored.send_replace(now);
         }
-        Ok(())
     }
 
     /// Starts the shards whose turn it is, and forgets those that the stream no longer has. A stream

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use self::environment::Environment;
 use crate::Clock;
 use crate::backend::{Backend, BackendError, Keep, Source, is_missing_address};
+use crate::door::{self, Door, Key};
 use crate::feeding::{Feed, FeedingError};
 use crate::lambda::Function;
 use crate::pump::{Clients, Settings};
@@ -35,7 +36,7 @@ pub struct Options {
     /// Where state is kept across restarts.
     #[arg(long, value_name = "DIR", default_value = ".leasebox")]
     pub data: PathBuf,
-    /// The address to serve on; containers must reach it.
+    /// The address to serve on, to whoever has the key that is in the environment file; containers must reach it.
     #[arg(long, value_name = "ADDRESS", default_value = "172.17.0.1")]
     pub bind: IpAddr,
     /// The port of the embedded DynamoDB; the wake queue's is the next one.
@@ -97,7 +98,7 @@ pub enum SamError {
         /// What the system said.
         cause: io::Error,
     },
-    /// The position in the stream cannot be stored.
+    /// The stream is not followed any more.
     #[error("the stream pump ended: {0}")]
     Pump(io::Error),
 }
@@ -115,7 +116,7 @@ pub async fn run(
     table::ensure(&clients.dynamodb, TABLE).await?;
     let feed = Feed::new(clients, TABLE, clock);
     let queue = SocketAddr::new(options.bind, options.port + 1);
-    let queue = Queue::serve(&feed, queue).await?;
+    let queue = Queue::serve(&feed, queue, backend.key()).await?;
     let environment = Environment::new(backend.endpoint(), &queue.base, TABLE);
     environment.write(&options.env_file).map_err(|cause| {
         let path = options.env_file.clone();
@@ -161,13 +162,13 @@ struct Queue {
 }
 
 impl Queue {
-    async fn serve(feed: &Feed, address: SocketAddr) -> Result<Self, SamError> {
+    async fn serve(feed: &Feed, address: SocketAddr, key: &Key) -> Result<Self, SamError> {
         let listener = TcpListener::bind(address).await.map_err(|cause| match cause.kind() {
             io::ErrorKind::AddrNotAvailable => SamError::MissingAddress(address.ip()),
             _ => SamError::Queue { address, cause },
         })?;
-        let base = format!("http://{address}");
-        let router: Router = sqs::router(feed.wakes.clone(), &base);
+        let base = key.url(address);
+        let router: Router = Door::new(key.clone(), address.ip()).before(sqs::router(feed.wakes.clone(), &base));
         let (trigger, shutdown) = shutdown::channel();
         let server = tokio::spawn(async move {
             let stop = async move { shutdown.requested().await };
@@ -204,9 +205,9 @@ fn announce(options: &Options, environment: &Environment) {
     }
     let file = options.env_file.display();
     let Environment { dynamodb, queue, .. } = environment;
-    println!("DynamoDB     {dynamodb}   table {TABLE}");
-    println!("wake queue   {queue}");
-    println!("environment  {file}");
+    println!("DynamoDB     {}   table {TABLE}", door::shown(dynamodb));
+    println!("wake queue   {}", door::shown(queue));
+    println!("environment  {file}   with the URLs of both, and the key in them");
     println!();
     println!("Now type, in two more terminals, after `sam build`:");
     println!("  sam local start-lambda --env-vars {file}");

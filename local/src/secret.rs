@@ -1,10 +1,14 @@
 //! Secrets of a server: given, kept from an earlier start, or made.
 
-use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use shared::envelope::Malformed;
+
+use crate::private;
+
+/// The length of a secret that is made, in bytes.
+pub const BYTES: usize = 32;
 
 /// One of a server's secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,26 +95,29 @@ pub fn find<T>(
         return Ok(Found { secret: checked(&text)?, told: Told::Shown(text) });
     };
     let path = directory.join(secret.file());
-    let unusable = |cause| SecretError::Unusable { path: path.clone(), cause };
-    let kept = match std::fs::read_to_string(&path) {
+    Ok(Found { secret: kept(&path, &read)?, told: Told::In(path) })
+}
+
+/// The secret that a file keeps, or a new one, which it keeps from then on.
+pub fn kept<T>(path: &Path, read: impl Fn(&str) -> Result<T, Malformed>) -> Result<T, SecretError> {
+    let unusable = |cause| SecretError::Unusable { path: path.to_owned(), cause };
+    let kept = match std::fs::read_to_string(path) {
         Ok(text) => read(text.trim()).ok(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(cause) => return Err(unusable(cause)),
     };
-    let secret = match kept {
-        Some(secret) => secret,
-        None => {
-            let text = fresh();
-            keep(&path, &text).map_err(unusable)?;
-            checked(&text)?
-        }
-    };
-    Ok(Found { secret, told: Told::In(path) })
+    if let Some(secret) = kept {
+        return Ok(secret);
+    }
+    let text = fresh();
+    let secret = read(&text).map_err(|cause| unusable(io::Error::other(cause.to_string())))?;
+    keep(path, &text).map_err(unusable)?;
+    Ok(secret)
 }
 
 /// 256 bits that nobody can guess.
-fn fresh() -> String {
-    hex::encode(rand::random::<[u8; 32]>())
+pub fn fresh() -> String {
+    hex::encode(rand::random::<[u8; BYTES]>())
 }
 
 /// Writes the file anew, so that it is its owner's alone from its first byte on.
@@ -119,20 +126,9 @@ fn keep(path: &Path, text: &str) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = create(path)?;
+    let mut file = private::options().write(true).create_new(true).open(path)?;
     writeln!(file, "{text}")?;
     file.sync_all()
-}
-
-#[cfg(unix)]
-fn create(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
-}
-
-#[cfg(not(unix))]
-fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create_new(true).open(path)
 }
 
 #[cfg(test)]

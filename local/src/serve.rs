@@ -25,6 +25,7 @@ use crate::access::{self, Access, AccessError};
 use crate::backend::{Backend, BackendError, Keep, Source};
 use crate::consumer::{BatchResponse, Consumer, DeliveryError};
 use crate::data_dir::DataDirError;
+use crate::door;
 use crate::feeding::{Feed, FeedingError};
 use crate::front::{self, Functions};
 use crate::metrics;
@@ -40,7 +41,7 @@ pub struct Options {
     /// Where state is kept across restarts.
     #[arg(long, value_name = "DIR", default_value = ".leasebox/data")]
     pub data: PathBuf,
-    /// Keep state in memory only.
+    /// Keep state in memory only: up to 1 GB of it, what the database adds to it included.
     #[arg(long, conflicts_with = "data")]
     pub ephemeral: bool,
     /// The address to serve on.
@@ -49,6 +50,9 @@ pub struct Options {
     /// The port to serve on; 0 takes a free one.
     #[arg(long, default_value_t = 3000)]
     pub port: u16,
+    /// The address of the Prometheus endpoint. Beyond loopback, everyone who reaches it may read it.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub metrics_bind: IpAddr,
     /// The port of the Prometheus endpoint; 0 takes a free one.
     #[arg(long, value_name = "PORT", default_value_t = 2121)]
     pub metrics_port: u16,
@@ -148,7 +152,7 @@ pub async fn run(
     connect: impl AsyncFn(&str) -> Connection,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
-    let (bind, port) = (options.bind, options.metrics_port);
+    let (bind, port) = (options.metrics_bind, options.metrics_port);
     let server = Server::start(options, actors::registry(), connect).await?;
     server.announce(metrics::serve(bind, port).await);
     server.run(stop).await
@@ -189,7 +193,6 @@ impl Server {
         let backend = Backend::start(&keep, &source).await?;
         let kept = (!options.ephemeral).then_some(options.data);
         let access = Access::new(&options.access, kept.as_deref())?;
-        backend.dir().write_endpoint(backend.endpoint())?;
         let Connection { config, clients } = connect(backend.endpoint()).await;
         table::ensure(&clients.dynamodb, &options.table).await?;
         let feed = Feed::new(clients, &options.table, || machine_time().0);
@@ -258,7 +261,11 @@ impl Server {
         println!("Leasebox listens on {base}");
         println!("  page       {base}/?user=alice");
         println!("  sockets    {}{}?user_id=alice", base.replacen("http", "ws", 1), sockets::PATH);
-        println!("  database   {}", self.backend.endpoint());
+        println!(
+            "  database   {}   its URL, with the key: {}",
+            door::shown(self.backend.endpoint()),
+            self.backend.dir().endpoint_file().display()
+        );
         if let Some(address) = metrics {
             println!("  metrics    http://{address}/metrics");
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use md5::{Digest, Md5};
 use serde_json::{Value, json};
@@ -81,14 +81,11 @@ fn json_response(status: StatusCode, body: &Value) -> Response {
     (status, kind, body.to_string()).into_response()
 }
 
-async fn answer(State(queue): State<Queue>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+async fn answer(State(queue): State<Queue>, headers: HeaderMap, body: Bytes) -> Response {
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok());
     match queue.dispatch(target, &body) {
         Ok(answer) => json_response(StatusCode::OK, &answer),
-        Err(refusal) => {
-            tracing::debug!(%uri, target, "refusing");
-            refusal.into_response()
-        }
+        Err(refusal) => refusal.into_response(),
     }
 }
 

@@ -13,6 +13,7 @@ use shared::push::Pushes;
 use shared::store::dynamodb::DynamoDb;
 
 use crate::data_dir;
+use crate::door::shown;
 
 /// The options that name it.
 #[derive(Debug, Args)]
@@ -47,7 +48,7 @@ pub enum TargetError {
         cause: io::Error,
     },
     /// The database did not answer.
-    #[error("{endpoint} did not answer; is its server running? To repeat the command is safe")]
+    #[error("{} did not answer; is its server running? To repeat the command is safe", shown(endpoint))]
     NoAnswer {
         /// Where it was asked.
         endpoint: String,

@@ -33,6 +33,7 @@ impl Running {
             direct: limits::Direct::Off,
             shared_events: limits::SHARED_EVENTS,
             access: Default::default(),
+            metrics_bind: Ipv4Addr::LOCALHOST.into(),
             metrics_port: 0,
             consumed: limits::Consumption::Asked,
         };

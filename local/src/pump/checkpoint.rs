@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::private;
 use crate::progress::Positions;
 
 /// Where a stream's checkpoint is kept.
@@ -32,21 +33,27 @@ impl CheckpointFile {
         Self { path: dir.join(format!("checkpoint-{name}.json")), stream: stream.to_owned() }
     }
 
-    /// The stored positions; none when there is no file yet, which means to start at the horizon.
-    pub fn read(&self) -> io::Result<Positions> {
-        let text = match fs::read(&self.path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Positions::new()),
-            Err(error) => return Err(error),
+    /// The stored positions; none when there is no file yet, or none that can be read, which means to start
+    /// at the horizon: only more is looked at again.
+    pub fn read(&self) -> Positions {
+        let stored = match fs::read(&self.path) {
+            Ok(text) => serde_json::from_slice::<Stored>(&text).map_err(io::Error::from),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Positions::new(),
+            Err(error) => Err(error),
         };
-        match serde_json::from_slice::<Stored>(&text) {
-            Ok(stored) if stored.stream == self.stream => Ok(stored.shards),
-            Ok(_) => Ok(Positions::new()),
+        match stored {
+            Ok(stored) if stored.stream == self.stream => stored.shards,
+            Ok(_) => Positions::new(),
             Err(error) => {
                 tracing::warn!(file = %self.path.display(), %error, "unreadable checkpoint; starting at the horizon");
-                Ok(Positions::new())
+                Positions::new()
             }
         }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Replaces the stored positions. A crash leaves the old ones or the new ones. It is not forced to
@@ -54,9 +61,7 @@ impl CheckpointFile {
     /// look at again.
     pub fn write(&self, shards: &Positions) -> io::Result<()> {
         let stored = Stored { stream: self.stream.clone(), shards: shards.clone() };
-        let temporary = self.path.with_extension("json.new");
-        fs::write(&temporary, serde_json::to_vec(&stored)?)?;
-        fs::rename(temporary, &self.path)
+        private::replace(&self.path, &serde_json::to_vec(&stored)?)
     }
 }
 
@@ -70,15 +75,15 @@ mod tests {
     fn what_is_written_is_read_again_by_the_same_stream_only() {
         let dir = tempfile::tempdir().unwrap();
         let file = CheckpointFile::of(dir.path(), "arn:aws:x/stream/1.5");
-        assert!(file.read().unwrap().is_empty());
+        assert!(file.read().is_empty());
         let position = Position { after: Some(Sequence::new("00012")), finished: true };
         let positions = Positions::from([("shard".to_owned(), position)]);
         file.write(&positions).unwrap();
-        assert_eq!(file.read().unwrap(), positions);
-        assert_eq!(file.read().unwrap()["shard"].after.as_ref().unwrap().as_str(), "00012");
+        assert_eq!(file.read(), positions);
+        assert_eq!(file.read()["shard"].after.as_ref().unwrap().as_str(), "00012");
         let other = CheckpointFile::of(dir.path(), "arn:aws:x-stream/1.5");
         assert_eq!(other.path, file.path);
-        assert!(other.read().unwrap().is_empty());
+        assert!(other.read().is_empty());
     }
 
     #[test]
@@ -86,6 +91,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = CheckpointFile::of(dir.path(), "stream");
         fs::write(&file.path, b"{").unwrap();
-        assert!(file.read().unwrap().is_empty());
+        assert!(file.read().is_empty());
     }
 }

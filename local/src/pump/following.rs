@@ -1,13 +1,13 @@
 //! One stream being followed: its stored position and the tasks of its shards.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::Path;
 
 use tokio::task::{Id, JoinError, JoinSet};
 
 use super::checkpoint::CheckpointFile;
 use super::follow::Followed;
+use crate::outage::Outage;
 use crate::progress::Positions;
 use crate::shutdown::Shutdown;
 
@@ -20,6 +20,8 @@ pub struct Following {
     pub file: CheckpointFile,
     /// What is stored there.
     pub stored: Positions,
+    /// Whether it can be stored.
+    pub outage: Outage,
     /// One task for each shard that is being read.
     pub tasks: JoinSet<Followed>,
     /// The shards of the tasks.
@@ -28,10 +30,10 @@ pub struct Following {
 
 impl Following {
     /// Goes on where the stored checkpoint is, or at the horizon when there is none.
-    pub fn from_checkpoint(directory: &Path, stream: String) -> io::Result<Self> {
+    pub fn from_checkpoint(directory: &Path, stream: String) -> Self {
         let file = CheckpointFile::of(directory, &stream);
-        let stored = file.read()?;
-        Ok(Self { stream, file, stored, tasks: JoinSet::new(), shards: BTreeMap::new() })
+        let stored = file.read();
+        Self { stream, file, stored, outage: Outage::default(), tasks: JoinSet::new(), shards: BTreeMap::new() }
     }
 
     /// Whether the shard is being read.

@@ -16,7 +16,7 @@ use crate::wakes::Wakes;
 /// A running pump.
 struct Running {
     trigger: Trigger,
-    task: JoinHandle<io::Result<()>>,
+    task: JoinHandle<()>,
     stored: watch::Receiver<Positions>,
 }
 
@@ -30,7 +30,7 @@ impl Running {
     /// As Ctrl-C does.
     async fn stop(self) {
         self.trigger.fire();
-        self.task.await.unwrap().unwrap();
+        self.task.await.unwrap();
     }
 
     /// As `kill -9` does: nothing more is stored.

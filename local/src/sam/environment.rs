@@ -1,12 +1,11 @@
 //! The environment of the functions' containers, as `sam local --env-vars` reads it.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::sqs;
+use crate::{private, sqs};
 
 /// The functions, by their names in the template.
 const FUNCTIONS: [&str; 3] = ["IngestFunction", "DrainFunction", "StatusFunction"];
@@ -28,14 +27,12 @@ impl Environment {
         Self { dynamodb, queue, table }
     }
 
-    /// Writes the file, and the directory that it is in.
+    /// Writes the file, for its owner alone, and the directory that it is in.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent)?;
+        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            private::create_dir_all(parent)?;
         }
-        let temporary = path.with_extension("new");
-        fs::write(&temporary, format!("{:#}\n", self.to_json()))?;
-        fs::rename(temporary, path)
+        private::replace(path, format!("{:#}\n", self.to_json()).as_bytes())
     }
 
     fn to_json(&self) -> Value {

@@ -53,15 +53,19 @@ async fn drain(State((events, queue)): State<(Events, String)>, body: String) ->
 async fn a_write_reaches_the_function_and_so_does_the_wake_it_sends() {
     let dir = tempfile::tempdir().unwrap();
     let mut options = options(dir.path());
-    let (events, queue) = (Events::default(), format!("http://127.0.0.1:{}", options.port + 1));
+    let events = Events::default();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     options.lambda = format!("http://{}", listener.local_addr().unwrap());
     let (stop, stopped) = oneshot::channel::<()>();
     let stop_signal = async { drop(stopped.await) };
     let running = run(options.clone(), async |endpoint: &str| clients(endpoint), || 0, stop_signal);
     let journey = async {
-        let database = clients(&format!("http://127.0.0.1:{}", options.port)).dynamodb;
         eventually("the environment is written", async || options.env_file.exists()).await;
+        let written: Value = serde_json::from_slice(&std::fs::read(&options.env_file).unwrap()).unwrap();
+        let url = |name: &str| written["DrainFunction"][name].as_str().unwrap().to_owned();
+        let (database, queue) = (url("AWS_ENDPOINT_URL_DYNAMODB"), url("AWS_ENDPOINT_URL_SQS"));
+        assert_eq!(crate::data_dir::read_endpoint(&options.data).unwrap(), database);
+        let database = clients(&database).dynamodb;
         let put = database.put_item().table_name(TABLE);
         let put = put
             .item("pk", AttributeValue::S("counter/a".to_owned()))
@@ -83,8 +87,10 @@ async fn a_write_reaches_the_function_and_so_does_the_wake_it_sends() {
     assert_eq!(events[1]["Records"][0]["body"], "wake");
     let written: Value = serde_json::from_slice(&std::fs::read(&options.env_file).unwrap()).unwrap();
     let drain = &written["DrainFunction"];
-    assert_eq!(drain["AWS_ENDPOINT_URL_DYNAMODB"], format!("http://127.0.0.1:{}", options.port));
-    assert_eq!(drain["WAKE_QUEUE_URL"], sqs::queue_url(&queue));
+    let url = |name: &str| drain[name].as_str().unwrap();
+    assert!(url("AWS_ENDPOINT_URL_DYNAMODB").starts_with(&format!("http://127.0.0.1:{}/", options.port)));
+    assert!(url("AWS_ENDPOINT_URL_SQS").starts_with(&format!("http://127.0.0.1:{}/", options.port + 1)));
+    assert_eq!(url("WAKE_QUEUE_URL"), sqs::queue_url(url("AWS_ENDPOINT_URL_SQS")));
     // Nobody signs where SAM is local.
     assert_eq!(drain["USERS"], "open");
     assert!(drain["TICKET_KEY"].as_str().unwrap().len() >= shared::limits::TICKET_KEY_BYTES);

@@ -1,7 +1,6 @@
 //! A way to the database that can be held shut: requests go in, answers do not come out.
 
-use std::net::SocketAddr;
-
+use local::database::Serving;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -9,15 +8,16 @@ use tokio::sync::watch;
 
 /// A proxy on a port of its own.
 pub struct Gate {
-    address: SocketAddr,
+    endpoint: String,
     is_open: watch::Sender<bool>,
 }
 
 impl Gate {
-    /// An open gate in front of an address.
-    pub async fn before(database: SocketAddr) -> Self {
+    /// An open gate in front of a database.
+    pub async fn before(serving: &Serving) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let endpoint = serving.endpoint_through(listener.local_addr().unwrap());
+        let database = serving.address();
         let (is_open, state) = watch::channel(true);
         tokio::spawn(async move {
             while let Ok((server, _)) = listener.accept().await {
@@ -28,12 +28,12 @@ impl Gate {
                 tokio::spawn(pass(answers, answered, state.clone()));
             }
         });
-        Self { address, is_open }
+        Self { endpoint, is_open }
     }
 
     /// The endpoint URL to give to a server.
-    pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
     }
 
     /// Lets no answer out any more.

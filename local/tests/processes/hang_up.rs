@@ -39,8 +39,8 @@ const WAYS: [Leave; 4] = [Leave::Close, Leave::Reset, Leave::InTheBody, Leave::I
 #[tokio::test(flavor = "multi_thread")]
 async fn what_has_begun_is_finished_when_the_client_has_left() {
     let database = Database::in_memory().unwrap().serve("127.0.0.1:0".parse().unwrap()).await.unwrap();
-    let gate = Gate::before(database.address()).await;
-    let server = Server::start(&["--ephemeral", "--endpoint", &gate.endpoint()]);
+    let gate = Gate::before(&database).await;
+    let server = Server::start(&["--ephemeral", "--endpoint", gate.endpoint()]);
     // A second one, to see what the first one is not told yet.
     let witness = Server::start(&["--ephemeral", "--endpoint", &database.endpoint()]);
     let http = Client::new();

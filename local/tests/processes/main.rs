@@ -4,6 +4,7 @@
 
 mod answer;
 mod chatter;
+mod damaged;
 mod database;
 mod gate;
 mod increment;
@@ -15,6 +16,7 @@ mod socket_client;
 mod access;
 mod chat;
 mod demo;
+mod door;
 mod hang_up;
 mod journal;
 mod kill;
@@ -22,6 +24,7 @@ mod metrics;
 mod operator;
 mod queue;
 mod restart;
+mod scarcity;
 mod sockets;
 mod transfers;
 mod two_servers;

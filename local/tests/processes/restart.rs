@@ -185,7 +185,7 @@ fn the_help_names_every_option() {
     let said = run(&["--help"]);
     assert_eq!(said.code, Some(0), "{said:?}");
     let options = ["--data", "--ephemeral", "--bind", "--port", "--endpoint", "--table", "--lease", "sam"];
-    for option in options.into_iter().chain(["AWS_ENDPOINT_URL_DYNAMODB"]) {
+    for option in options.into_iter().chain(["AWS_ENDPOINT_URL_DYNAMODB", "--metrics-bind", "1 GB"]) {
         assert!(said.stdout.contains(option), "{option} is missing:\n{}", said.stdout);
     }
     let said = run(&["sam", "--help"]);

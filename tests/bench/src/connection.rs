@@ -127,7 +127,7 @@ pub async fn serve(distance: Duration) -> Result<(), ConnectionError> {
     let serving = embedded().await?;
     match distance {
         Duration::ZERO => println!("{}", serving.endpoint()),
-        distance => println!("http://{}", relay(serving.address(), distance).await?),
+        distance => println!("{}", serving.endpoint_through(relay(serving.address(), distance).await?)),
     }
     let mut input = BufReader::new(tokio::io::stdin()).lines();
     while input.next_line().await?.is_some() {}
