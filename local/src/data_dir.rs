@@ -49,7 +49,7 @@ pub enum DataDirError {
 
 impl DataDir {
     /// Opens the directory, creating it when it is missing. It is its owner's alone from then on, with what
-    /// is in it: one of an earlier version, which was not, is closed to others.
+    /// is in it: one of ours that was open is closed to others.
     pub fn open(path: &Path) -> Result<Self, DataDirError> {
         let unusable = |cause| DataDirError::Unusable { path: path.to_owned(), cause };
         private::create_dir_all(path).map_err(unusable)?;

@@ -4,28 +4,28 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use futures::FutureExt;
+use ingest::frame::{self, Asked};
 use lambda_http::Body as LambdaBody;
 use serde_json::Value;
+use shared::chat;
 use shared::client::Client;
 use shared::host::Host;
 use shared::http::answer::Answer;
 use shared::http::guard::Guard;
 use shared::http::incoming::Incoming;
-use shared::http::problem::Problem;
 use shared::http::routes::Function;
 use shared::limits;
 use tokio_util::task::TaskTracker;
 
 use crate::jwt::Authorizer;
-use crate::sockets::Handlers;
+use crate::sockets::{Handlers, Pace};
 
-/// What Lambda takes of a request's body, in bytes.
-const LAMBDA_BODY: usize = 6 * 1024 * 1024;
+mod body;
 
 /// A router that hands every request to its function. As on Lambda, an invocation that has begun ends in its own time,
 /// also when its caller hangs up; `invocations` keeps count of them.
@@ -48,6 +48,15 @@ impl<H: Host> Handlers for Functions<H> {
         ingest::authorizer::answer(&self.guard, event, self.client.host().now())
     }
 
+    fn pace(&self, text: &str) -> Pace {
+        match frame::read(text.as_bytes()).asked {
+            Ok(Asked::Send { .. } | Asked::Read { .. }) => Pace::InTurn,
+            // One that names nobody is refused, and pushes nothing.
+            Ok(Asked::Typing { to }) if chat::user(&to).is_ok() => Pace::Seldom,
+            Ok(Asked::Typing { .. } | Asked::Sync { .. } | Asked::Ping {}) | Err(_) => Pace::AtOnce,
+        }
+    }
+
     async fn invoke(&self, request: lambda_http::Request) -> lambda_http::Response<LambdaBody> {
         let deadline = self.client.host().now().plus(limits::FUNCTION_TIMEOUT_MS);
         ingest::hear(&self.client, request, deadline).await.into_response().map(LambdaBody::from)
@@ -67,11 +76,11 @@ impl<H> Clone for Front<H> {
 
 async fn serve<H: Host>(State(front): State<Front<H>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let Ok(bytes) = to_bytes(body, LAMBDA_BODY).await else {
-        let problem = Problem::too_large("the body", LAMBDA_BODY + 1, limits::BODY_BYTES);
-        return problem.answer().into_response().map(Body::from);
+    let body = match body::read(body).await {
+        Ok(body) => body,
+        Err(problem) => return problem.answer().into_response().map(Body::from),
     };
-    let incoming = Incoming::from(Request::from_parts(parts, bytes));
+    let incoming = Incoming::from(Request::from_parts(parts, body));
     match front.invocations.spawn(invoke(front.functions, incoming)).await {
         Ok(answer) => answer.into_response().map(Body::from),
         Err(error) => {

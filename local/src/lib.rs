@@ -6,8 +6,10 @@
 //! [`wakes`]. [`progress`] ties the two together: a record counts as done only when it was accepted
 //! and no wake that it caused is outstanding, so a restart looks again at everything unfinished.
 
+pub mod accept;
 pub mod access;
 pub mod backend;
+pub mod bounds;
 pub mod connect;
 pub mod consumer;
 pub mod data_dir;

@@ -1,11 +1,13 @@
 //! `leasebox`: the three functions, the database, the stream and the wakes, in one process.
 
+use std::future::pending;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use serde_json::Value;
 use shared::actors;
 use shared::client::Client;
@@ -19,10 +21,13 @@ use shared::registry::Registry;
 use shared::store::dynamodb::DynamoDb;
 use shared::wake::{Wake, WakeError};
 use tokio::net::TcpListener;
+use tokio::time::sleep;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
+use crate::accept;
 use crate::access::{self, Access, AccessError};
 use crate::backend::{Backend, BackendError, Keep, Source};
+use crate::bounds;
 use crate::consumer::{BatchResponse, Consumer, DeliveryError};
 use crate::data_dir::DataDirError;
 use crate::door;
@@ -31,6 +36,7 @@ use crate::front::{self, Functions};
 use crate::metrics;
 use crate::pump::{Clients, Settings};
 use crate::secret::Told;
+use crate::shutdown;
 use crate::sockets::{self, Gateway};
 use crate::table::{self, TableError};
 use crate::wakes::Wakes;
@@ -232,27 +238,37 @@ impl Server {
             || machine_time().0,
         );
         // It serves until all else has ended: the last invocations still push.
-        let management = axum::serve(self.management, gateway.management()).into_future();
+        let bounds = accept::Settings::default();
+        let management = accept::serve(self.management, gateway.management(), bounds, pending(), pending());
         let _management = AbortOnDropHandle::new(tokio::spawn(management));
         let router = front::router(functions, invocations.clone()).merge(gateway.routes());
-        let sockets = gateway.clone();
-        let stop = async move {
+        let (stopped, stopping) = shutdown::channel();
+        let stop = async {
             stop.await;
-            sockets.close();
+            gateway.close();
+            invocations.close();
+            stopped.fire();
         };
-        let router = router.into_make_service_with_connect_info::<SocketAddr>();
-        let served = axum::serve(self.listener, router).with_graceful_shutdown(stop);
-        let ended = tokio::select! {
-            served = served => served,
+        let served = async {
+            accept::serve(self.listener, router, bounds, stop, invocations.wait()).await;
+            invocations.wait().await;
+        };
+        let overdue = async {
+            stopping.requested().await;
+            sleep(Duration::from_secs(bounds::END_SECONDS)).await;
+        };
+        let overdue = overdue.shared();
+        tokio::select! {
+            () = served => {}
+            () = overdue.clone() => {}
             error = feeding.failed() => return Err(error.into()),
-        };
-        // However it came: no end is waited for that nobody asks for.
-        gateway.close();
-        invocations.close();
-        invocations.wait().await;
-        feeding.stop().await?;
+        }
+        tokio::select! {
+            stopped = feeding.stop() => stopped?,
+            () = overdue => tracing::warn!("the end takes too long: what is still in hand is given up"),
+        }
         self.backend.stop().await;
-        Ok(ended?)
+        Ok(())
     }
 
     /// Says what to type next.
@@ -289,6 +305,6 @@ impl Server {
         println!("  curl -X POST {base}/counter/my-counter/increment -d '{{\"amount\": 5}}'");
         println!("  curl {base}/openapi.json");
         println!();
-        println!("Ctrl-C finishes what is in hand.");
+        println!("Ctrl-C finishes what is in hand, within {} s; a second one ends at once.", bounds::END_SECONDS);
     }
 }

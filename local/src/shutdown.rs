@@ -1,7 +1,10 @@
 //! One signal that ends everything in order: what is in hand is finished, nothing new is begun.
 
+use std::io;
 use std::time::Duration;
 
+#[cfg(unix)]
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 /// Ends everything that holds the matching [`Shutdown`]. Dropping it does the same.
@@ -28,10 +31,15 @@ impl Pause {
     }
 }
 
-/// Returns when the process is asked to end, or when that cannot be awaited.
+/// Returns when the process is asked to end, by Ctrl-C or SIGTERM, or when that cannot be awaited. Asked once more, the
+/// process ends at once, as it would without anybody to finish anything: what is acknowledged is durable.
 pub async fn asked() {
-    if let Err(error) = signal().await {
-        tracing::error!(%error, "the signal to stop cannot be awaited");
+    match Signals::listen() {
+        Ok(mut signals) => {
+            signals.next().await;
+            tokio::spawn(async move { std::process::exit(signals.next().await) });
+        }
+        Err(error) => tracing::error!(%error, "the signal to stop cannot be awaited"),
     }
 }
 
@@ -69,19 +77,46 @@ impl Shutdown {
     }
 }
 
-/// Returns at Ctrl-C or SIGTERM.
-pub async fn signal() -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
-        tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted,
-            _ = terminate.recv() => Ok(()),
+/// Ctrl-C and SIGTERM, none of which is missed from when this is there.
+#[cfg(unix)]
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Waits for one, and returns the exit code of a process that it ends.
+    async fn next(&mut self) -> i32 {
+        let signal = tokio::select! {
+            _ = self.interrupt.recv() => SignalKind::interrupt(),
+            _ = self.terminate.recv() => SignalKind::terminate(),
+        };
+        128 + signal.as_raw_value()
+    }
+}
+
+/// Ctrl-C.
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    /// Waits for one, and returns the exit code of a process that it ends.
+    async fn next(&mut self) -> i32 {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => 130,
+            Err(_) => std::future::pending().await,
         }
     }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
 }
 
 #[cfg(test)]

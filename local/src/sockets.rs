@@ -14,9 +14,9 @@ use serde_json::Value;
 use shared::push::connection_at;
 use tokio_util::task::TaskTracker;
 
-use crate::Clock;
 use crate::shutdown::{self, Shutdown, Trigger};
 use crate::sockets::member::Open;
+use crate::{Clock, bounds};
 
 mod connect;
 mod connection;
@@ -42,10 +42,25 @@ const IDLE: Duration = Duration::from_secs(10 * 60);
 /// How long a socket may be open.
 const LIFE: Duration = Duration::from_secs(2 * 60 * 60);
 
+/// When a message of a socket is handed over. API Gateway hands each over at once, and calls functions side by side; this
+/// is gentler, and no promise of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// After those in turn that came before it, one after the other.
+    InTurn,
+    /// At once, whatever else is in hand.
+    AtOnce,
+    /// At once, unless another such came a moment ago: then it is refused.
+    Seldom,
+}
+
 /// What the events of sockets are handed to.
 pub trait Handlers: Send + Sync + 'static {
     /// Answers the authorizer's event of a socket that somebody wants to open.
     fn authorize(&self, event: &Value) -> impl Future<Output = Value> + Send;
+
+    /// When this message of a socket is to be handed over.
+    fn pace(&self, text: &str) -> Pace;
 
     /// Answers an event of a socket.
     fn invoke(&self, request: Request) -> impl Future<Output = Response<Body>> + Send;
@@ -62,10 +77,16 @@ pub struct Settings {
     pub grace: Duration,
     /// How many messages of one socket are in hand at once; no more are read then.
     pub in_hand: u32,
-    /// How many messages may wait for one socket's reader.
+    /// How many messages may wait for one socket's reader, and how many pongs.
     pub waiting: usize,
     /// How many bytes may wait for one socket's reader.
     pub waiting_bytes: usize,
+    /// How many sockets there are at once.
+    pub most: usize,
+    /// How many of them one user has.
+    pub most_of_one: usize,
+    /// The time between two messages of one socket that are handed over seldom.
+    pub seldom: Duration,
 }
 
 impl Default for Settings {
@@ -77,6 +98,9 @@ impl Default for Settings {
             in_hand: 16,
             waiting: 256,
             waiting_bytes: 4 * 1024 * 1024,
+            most: bounds::SOCKETS,
+            most_of_one: bounds::SOCKETS_OF_ONE,
+            seldom: bounds::SELDOM,
         }
     }
 }

@@ -93,6 +93,9 @@ pub const FINISH_MS: u64 = 2_000;
 pub const WAIT_SECONDS: u64 = 20;
 /// How long the dialects that answer with a value wait for it by default, in milliseconds.
 pub const DIALECT_WAIT_MS: u64 = 5_000;
+/// How long an answer waits for pushes that it causes, all of them together, in milliseconds: more than they take of
+/// endpoints that are well, and what a hung one costs whoever writes to its users.
+pub const PUSHES_MS: u64 = 500;
 /// How long a post waits for room in a full mailbox before it is refused, in milliseconds.
 pub const ROOM_WAIT_MS: u64 = 2_000;
 /// The longest delay that SQS gives a message, in milliseconds.

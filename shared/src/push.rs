@@ -15,7 +15,7 @@ use aws_sdk_apigatewaymanagement::primitives::Blob;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// How long a push may take.
+/// How long a push may take. Whoever waits for one gives up sooner.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Where pushes go.
@@ -53,7 +53,8 @@ impl Pushes {
     }
 
     /// Pushes one message. It is best effort: a connection that is gone, or an endpoint that does not answer within
-    /// two seconds, costs the message and nothing else.
+    /// two seconds, costs the message and nothing else. Whoever no longer waits for it takes nothing back: it goes on by
+    /// itself, as far as the process does.
     pub async fn push(&self, connection: &str, message: &str) -> Pushed {
         let pushed = match self {
             Self::Gateway(client) => post(client, connection, message, None).await,
@@ -90,7 +91,10 @@ async fn post(client: &Client, connection: &str, message: &str, server: Option<S
         Some(address) => request.config_override(Config::builder().endpoint_url(format!("http://{address}"))),
         None => request,
     };
-    match tokio::time::timeout(PATIENCE, request.send()).await {
+    // A task of its own: what is slow arrives late, and not never.
+    let sent = tokio::spawn(tokio::time::timeout(PATIENCE, request.send()));
+    let Ok(sent) = sent.await else { return Pushed::Unknown };
+    match sent {
         Ok(Ok(_)) => Pushed::Arrived,
         Ok(Err(error)) if error.as_service_error().is_some_and(PostToConnectionError::is_gone_exception) => {
             Pushed::Gone

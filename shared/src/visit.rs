@@ -28,7 +28,7 @@ use crate::visit::all::name;
 use crate::visit::next::{Next, next};
 
 pub use all::{go_on, visit_all};
-pub use tell::Pushes;
+pub use tell::{Pushes, push};
 
 /// An entity whose lease this invocation holds.
 #[derive(Debug)]

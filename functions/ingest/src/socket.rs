@@ -20,6 +20,7 @@ use shared::moment::rfc3339;
 use shared::outcome::{Outcome, Settled};
 use shared::store::Consistency;
 use shared::trace::Trace;
+use shared::visit::push;
 
 use crate::frame::{self, Asked};
 
@@ -54,7 +55,7 @@ struct Socket<'a, H> {
     deadline: Millis,
 }
 
-/// An answer without a word, which is sent to nobody.
+/// An answer without a word. API Gateway sends an empty frame for one, so no frame is answered by it.
 fn silence() -> Answer {
     Answer { status: 200, headers: Vec::new(), body: String::new() }
 }
@@ -104,21 +105,17 @@ impl<'a, H: Host> Socket<'a, H> {
             }
             Err(problem) => (Err(problem), frame.id),
         };
-        let said = match answer {
-            Ok(None) => return silence(),
-            Ok(Some(said)) => said,
-            Err(problem) => Frame::Error { problem: problem.to_json(), id },
-        };
+        let said = answer.unwrap_or_else(|problem| Frame::Error { problem: problem.to_json(), id });
         Answer { body: said.to_json(frame.echo.as_deref()).to_string(), ..silence() }
     }
 
-    async fn asked(&self, asked: Asked) -> Result<Option<Frame>, Problem> {
+    async fn asked(&self, asked: Asked) -> Result<Frame, Problem> {
         match asked {
-            Asked::Send { id, to, content } => self.send(id, to, content).await.map(Some),
-            Asked::Read { with, upto } => self.read(with, upto).await.map(Some),
-            Asked::Sync { since, limit } => self.sync(since, limit).await.map(Some),
-            Asked::Typing { to } => self.typing(&to).await.map(|()| None),
-            Asked::Ping {} => self.ping().await.map(Some),
+            Asked::Send { id, to, content } => self.send(id, to, content).await,
+            Asked::Read { with, upto } => self.read(with, upto).await,
+            Asked::Sync { since, limit } => self.sync(since, limit).await,
+            Asked::Typing { to } => self.typing(&to).await,
+            Asked::Ping {} => self.ping().await,
         }
     }
 
@@ -153,17 +150,18 @@ impl<'a, H: Host> Socket<'a, H> {
         Ok(Frame::Sync { messages, since: part.since, complete: part.complete })
     }
 
-    async fn typing(&self, to: &str) -> Result<(), Problem> {
+    async fn typing(&self, to: &str) -> Result<Frame, Problem> {
         let host = self.client.host();
         let receiver = chat::user(to)?;
-        // Who never wrote to one another has nothing to say while typing, and nobody is pushed at by strangers.
-        if history::summary(host, &self.user, receiver.id(), self.deadline).await?.is_none() {
-            return Ok(());
+        // Nobody is pushed at by those whom they never wrote to. The answer tells nobody which case it was.
+        let conversation = history::summary(host, &self.user, receiver.id(), self.deadline).await?;
+        if conversation.is_some_and(|conversation| conversation.incoming > 0) {
+            let state = chat::state(host, &receiver, Consistency::Eventual).await?;
+            let frame = Frame::Typing { from: self.user.id().to_owned() }.to_json(None).to_string();
+            let end = self.deadline.min(self.now().plus(limits::PUSHES_MS));
+            join_all(state.open(host.now()).map(|connection| push(host, &connection.id, &frame, end))).await;
         }
-        let state = chat::state(host, &receiver, Consistency::Eventual).await?;
-        let frame = Frame::Typing { from: self.user.id().to_owned() }.to_json(None).to_string();
-        join_all(state.open(host.now()).map(|connection| host.push(&connection.id, &frame))).await;
-        Ok(())
+        Ok(Frame::Noted {})
     }
 
     /// A sign of life: it renews the connection when half of its time is over, or when it was forgotten.

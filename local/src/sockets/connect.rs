@@ -5,20 +5,24 @@ use std::net::SocketAddr;
 use axum::body::Body;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::{ConnectInfo, RawQuery, State};
-use axum::http::header::{SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use axum::extract::{ConnectInfo, Extension, RawQuery, State};
+use axum::http::header::{RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 use shared::http::problem::Problem;
 
+use crate::accept::Place;
 use crate::sockets::connection::{Connection, Opening};
-use crate::sockets::member::{Member, Reachable};
+use crate::sockets::member::{Full, Member, Reachable};
 use crate::sockets::outgoing::Outgoing;
 use crate::sockets::{FRAME_BYTES, Gateway, Handlers, MESSAGE_BYTES, event, session};
 
 /// Sockets are many, and their messages mostly short.
 const READ_BUFFER: usize = 16 * 1024;
+/// What the library may keep of what a client does not read, in bytes: the message that is being written, and pongs, which
+/// it makes by itself. When it is full they are left out, and a message finds the client too slow.
+const WRITE_BUFFER: usize = 2 * MESSAGE_BYTES;
 
 /// A socket that may be opened.
 struct Admitted<H: Handlers> {
@@ -31,6 +35,7 @@ struct Admitted<H: Handlers> {
 pub(super) async fn open<H: Handlers>(
     State(gateway): State<Gateway<H>>,
     ConnectInfo(client): ConnectInfo<SocketAddr>,
+    Extension(place): Extension<Place>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -52,9 +57,11 @@ pub(super) async fn open<H: Handlers>(
                 upgrade.set_selected_protocol(protocol);
             }
             let upgrade = upgrade.max_message_size(MESSAGE_BYTES).max_frame_size(FRAME_BYTES);
-            upgrade.read_buffer_size(READ_BUFFER).on_upgrade(async move |socket| {
+            let upgrade = upgrade.read_buffer_size(READ_BUFFER);
+            let upgrade = upgrade.write_buffer_size(0).max_write_buffer_size(WRITE_BUFFER);
+            upgrade.on_upgrade(async move |socket| {
                 session::run(member, socket).await;
-                drop(token);
+                drop((token, place));
             })
         }
         Ok(Err(refusal)) => *refusal,
@@ -71,7 +78,8 @@ async fn admit<H: Handlers>(gateway: Gateway<H>, opening: Opening) -> Result<Adm
     let answer = gateway.authorize(&event::authorizer(&opening, now())).await.map_err(|_| Box::new(failed()))?;
     let authorizer = allowed(&answer)?;
     let outgoing = Outgoing::new(&gateway.0.settings);
-    let reachable = Reachable::new(&gateway, Connection::new(opening.facts.clone(), authorizer, outgoing));
+    let connection = Connection::new(opening.facts.clone(), authorizer, outgoing);
+    let reachable = Reachable::new(&gateway, connection).map_err(|full| Box::new(no_room(full)))?;
     let event = event::connect(&opening, reachable.connection(), now());
     let response = gateway.call(&event).await.map_err(|_| Box::new(failed()))?;
     if response.status() != StatusCode::OK {
@@ -109,6 +117,22 @@ fn no_upgrade(rejection: &WebSocketUpgradeRejection) -> Response {
     let detail = format!("sockets are opened here, by clients of WebSockets: {}", rejection.body_text());
     let mut response = refuse(StatusCode::UPGRADE_REQUIRED, &detail);
     response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
+    response
+}
+
+/// There are too many sockets. Those of browsers that were closed a moment ago are soon gone.
+fn no_room(full: Full) -> Response {
+    let mut response = match full {
+        Full::OfOne(most) => {
+            let detail = format!("the user has {most} sockets, and may have no more; close one");
+            refuse(StatusCode::TOO_MANY_REQUESTS, &detail)
+        }
+        Full::All(most) => {
+            let detail = format!("there are {most} sockets, and may be no more on this server; try again later");
+            refuse(StatusCode::SERVICE_UNAVAILABLE, &detail)
+        }
+    };
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
     response
 }
 

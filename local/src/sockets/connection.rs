@@ -71,6 +71,11 @@ impl Connection {
         Self { facts, authorizer, outgoing, connected: now, active: Mutex::new(now) }
     }
 
+    /// Whose it is.
+    pub(super) fn user(&self) -> Option<&Value> {
+        self.authorizer.get("user")
+    }
+
     /// Notes that something was sent or received.
     pub(super) fn touch(&self) {
         *self.active.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();

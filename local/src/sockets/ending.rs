@@ -78,6 +78,11 @@ impl End {
     }
 }
 
+/// Whether a message was not written because nobody reads what the library already has.
+pub(super) fn is_full(error: axum::Error) -> bool {
+    matches!(error.into_inner().downcast_ref(), Some(Error::WriteBufferFull(_)))
+}
+
 /// What an error of a read comes to.
 pub(super) fn of_error(error: axum::Error) -> Leaving {
     let Ok(error) = error.into_inner().downcast::<Error>() else {

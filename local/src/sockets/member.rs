@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 
 use crate::sockets::connection::Connection;
 use crate::sockets::ending::End;
-use crate::sockets::{Gateway, Handlers, event};
+use crate::sockets::{Gateway, Handlers, Settings, event};
 
 /// The connections that pushes reach, by id.
 #[derive(Debug, Default)]
@@ -18,9 +18,32 @@ impl Open {
         self.all().get(id).cloned()
     }
 
+    /// Takes one in, if there is room for it.
+    fn enter(&self, connection: &Arc<Connection>, settings: &Settings) -> Result<(), Full> {
+        let mut all = self.all();
+        let of_one = all.values().filter(|other| other.user() == connection.user()).count();
+        if of_one >= settings.most_of_one {
+            return Err(Full::OfOne(settings.most_of_one));
+        }
+        if all.len() >= settings.most {
+            return Err(Full::All(settings.most));
+        }
+        all.insert(connection.facts.id.clone(), Arc::clone(connection));
+        Ok(())
+    }
+
     fn all(&self) -> MutexGuard<'_, HashMap<String, Arc<Connection>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Why there is no room for another connection: there are as many as there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Full {
+    /// Of its user.
+    OfOne(usize),
+    /// In all.
+    All(usize),
 }
 
 /// A connection that pushes reach while this is there. They do so from before `$connect` is handled, so that none is
@@ -31,10 +54,10 @@ pub(super) struct Reachable<H: Handlers> {
 }
 
 impl<H: Handlers> Reachable<H> {
-    pub(super) fn new(gateway: &Gateway<H>, connection: Connection) -> Self {
+    pub(super) fn new(gateway: &Gateway<H>, connection: Connection) -> Result<Self, Full> {
         let connection = Arc::new(connection);
-        gateway.0.open.all().insert(connection.facts.id.clone(), Arc::clone(&connection));
-        Self { gateway: gateway.clone(), connection }
+        gateway.0.open.enter(&connection, &gateway.0.settings)?;
+        Ok(Self { gateway: gateway.clone(), connection })
     }
 
     /// Whom it reaches.

@@ -24,6 +24,7 @@ pub(super) struct Outgoing {
 struct State {
     messages: VecDeque<String>,
     bytes: usize,
+    pongs: usize,
     end: Option<End>,
 }
 
@@ -41,6 +42,8 @@ pub(super) enum Queued {
 pub(super) enum Next {
     /// A text frame.
     Text(String),
+    /// Nothing but what the library has of its own.
+    Pongs,
     /// A close frame, and nothing after it.
     Close(End),
 }
@@ -63,15 +66,34 @@ impl Outgoing {
             return Queued::Closed;
         }
         if state.messages.len() >= self.most || state.bytes + message.len() > self.most_bytes {
-            (state.messages, state.bytes) = (VecDeque::new(), 0);
             drop(state);
-            self.close(End::too_slow());
+            self.give_up();
             return Queued::Closed;
         }
         state.bytes += message.len();
         state.messages.push_back(message);
         self.changed.notify_one();
         Queued::Waits
+    }
+
+    /// Notes that the library has a pong to write. Too many that wait close the socket, as messages do.
+    pub(super) fn pong(&self) {
+        let mut state = self.state();
+        if state.end.is_some() {
+            return;
+        }
+        state.pongs += 1;
+        let most = state.pongs > self.most;
+        drop(state);
+        if most { self.give_up() } else { self.changed.notify_one() }
+    }
+
+    /// Closes the socket of a reader who has left too much waiting.
+    pub(super) fn give_up(&self) {
+        let mut state = self.state();
+        (state.messages, state.bytes) = (VecDeque::new(), 0);
+        drop(state);
+        self.close(End::too_slow());
     }
 
     /// Closes the socket once what waits is written. The first reason stands.
@@ -104,12 +126,14 @@ impl Outgoing {
 
     fn take(&self) -> Option<Next> {
         let mut state = self.state();
+        // They are written with whatever is written next.
+        let pongs = std::mem::take(&mut state.pongs);
         match state.messages.pop_front() {
             Some(message) => {
                 state.bytes -= message.len();
                 Some(Next::Text(message))
             }
-            None => state.end.clone().map(Next::Close),
+            None => state.end.clone().map(Next::Close).or_else(|| (pongs > 0).then_some(Next::Pongs)),
         }
     }
 
@@ -149,6 +173,21 @@ mod tests {
             assert_eq!(queued.iter().filter(|queued| **queued == Queued::Waits).count(), messages.len() - 1);
             assert_eq!(outgoing.next().await, Next::Close(End::too_slow()));
         }
+    }
+
+    #[tokio::test]
+    async fn too_many_pongs_close_it_and_what_is_written_takes_them_along() {
+        let outgoing = outgoing();
+        outgoing.pong();
+        outgoing.pong();
+        assert_eq!(outgoing.next().await, Next::Pongs);
+        outgoing.pong();
+        outgoing.push("a".to_owned());
+        assert_eq!(outgoing.next().await, Next::Text("a".to_owned()));
+        (0..2).for_each(|_| outgoing.pong());
+        assert_eq!(outgoing.end(), None);
+        outgoing.pong();
+        assert_eq!(outgoing.next().await, Next::Close(End::too_slow()));
     }
 
     #[tokio::test]

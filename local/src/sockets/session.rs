@@ -7,15 +7,16 @@ use futures::future::FusedFuture;
 use futures::stream::{SplitSink, SplitStream};
 use futures::{FutureExt, SinkExt, StreamExt};
 use lambda_http::{Body, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{JoinHandle, yield_now};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::sockets::connection::Connection;
-use crate::sockets::ending::{End, Leaving, of_error};
+use crate::sockets::ending::{End, Leaving, is_full, of_error};
 use crate::sockets::member::Member;
 use crate::sockets::outgoing::{Next, Outgoing};
-use crate::sockets::{Failed, Gateway, Handlers, MESSAGE_BYTES, event};
+use crate::sockets::{Failed, Gateway, Handlers, MESSAGE_BYTES, Pace, event};
 
 /// What both directions of a socket know.
 struct Session<H> {
@@ -23,6 +24,15 @@ struct Session<H> {
     connection: Arc<Connection>,
     /// One permit for each message that is not in hand.
     free: Arc<Semaphore>,
+}
+
+/// What came before on a socket.
+#[derive(Default)]
+struct Before {
+    /// The last message that was handed over in its turn.
+    in_turn: Option<JoinHandle<()>>,
+    /// When one that comes seldom was handed over last.
+    seldom: Option<Instant>,
 }
 
 /// Runs a socket to its end.
@@ -72,8 +82,9 @@ pub(super) async fn run<H: Handlers>(member: Member<H>, socket: WebSocket) {
 }
 
 impl<H: Handlers> Session<H> {
-    /// Reads until somebody leaves. Messages are handed over without waiting for their answers, a bounded number at once.
+    /// Reads until somebody leaves, whatever is in hand, of which there is a bounded number.
     async fn read(&self, stream: &mut SplitStream<WebSocket>) -> Leaving {
+        let mut before = Before::default();
         loop {
             let permit = tokio::select! {
                 permit = Arc::clone(&self.free).acquire_owned() => permit,
@@ -87,8 +98,13 @@ impl<H: Handlers> Session<H> {
             };
             self.connection.touch();
             match message {
-                Some(Ok(Message::Text(text))) => self.invoke(text.as_str(), permit),
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Text(text))) => self.take(text.as_str(), &mut before, permit),
+                Some(Ok(Message::Ping(_))) => {
+                    self.connection.outgoing.pong();
+                    // Whoever writes has its turn, so that only pongs wait which the client does not read.
+                    yield_now().await;
+                }
+                Some(Ok(Message::Pong(_))) => {}
                 Some(Ok(Message::Binary(_))) => return Leaving::Server(End::binary()),
                 Some(Ok(Message::Close(frame))) => return Leaving::Client(End::of_client(frame)),
                 Some(Err(error)) => return of_error(error),
@@ -117,24 +133,40 @@ impl<H: Handlers> Session<H> {
         }
     }
 
-    /// Hands a message over. As on Lambda, an invocation that has begun ends in its own time.
-    fn invoke(&self, text: &str, permit: OwnedSemaphorePermit) {
+    /// Hands a message over when it is its turn. As on Lambda, an invocation that has begun ends in its own time.
+    fn take(&self, text: &str, before: &mut Before, permit: OwnedSemaphorePermit) {
         let event = event::message(&self.connection, text, (self.gateway.0.clock)());
+        match self.gateway.0.handlers.pace(text) {
+            Pace::AtOnce => drop(self.invoke(event, None, permit)),
+            Pace::InTurn => before.in_turn = Some(self.invoke(event, before.in_turn.take(), permit)),
+            Pace::Seldom => {
+                let (now, pause) = (Instant::now(), self.gateway.0.settings.seldom);
+                if before.seldom.is_some_and(|last| now < last + pause) {
+                    self.connection.outgoing.push(words("Too Many Requests", &self.connection, &event));
+                } else {
+                    before.seldom = Some(now);
+                    drop(self.invoke(event, None, permit));
+                }
+            }
+        }
+    }
+
+    /// Invokes the handler, once the one before has ended.
+    fn invoke(&self, event: Value, before: Option<JoinHandle<()>>, permit: OwnedSemaphorePermit) -> JoinHandle<()> {
         let (gateway, connection) = (self.gateway.clone(), Arc::clone(&self.connection));
         self.gateway.0.invocations.spawn(async move {
+            if let Some(before) = before {
+                // However it ended.
+                let _ = before.await;
+            }
             let answer = gateway.call(&event).await.and_then(frame);
-            let answer = answer.unwrap_or_else(|Failed| {
-                let (connection, request) = (&connection.facts.id, &event["requestContext"]["requestId"]);
-                let said =
-                    json!({"message": "Internal server error", "connectionId": connection, "requestId": request});
-                said.to_string()
-            });
+            let answer = answer.unwrap_or_else(|Failed| words("Internal server error", &connection, &event));
             if !answer.is_empty() {
                 // A socket that is closed by now has no reader for it.
                 connection.outgoing.push(answer);
             }
             drop(permit);
-        });
+        })
     }
 
     /// When the server ends, answers of what is in hand still go out, if they come soon.
@@ -144,6 +176,12 @@ impl<H: Handlers> Session<H> {
             let _ = timeout(settings.grace / 2, self.free.acquire_many(settings.in_hand)).await;
         }
     }
+}
+
+/// API Gateway's own words, when a message has no other answer.
+fn words(message: &str, connection: &Connection, event: &Value) -> String {
+    let request = &event["requestContext"]["requestId"];
+    json!({"message": message, "connectionId": connection.facts.id, "requestId": request}).to_string()
 }
 
 /// The frame that an answer is.
@@ -164,13 +202,21 @@ fn frame(response: Response<Body>) -> Result<String, Failed> {
 async fn write(mut sink: SplitSink<WebSocket, Message>, connection: &Connection) {
     let outgoing: &Outgoing = &connection.outgoing;
     loop {
-        let (message, is_last) = match outgoing.next().await {
-            Next::Text(text) => (Message::Text(text.into()), false),
-            Next::Close(end) => (Message::Close(Some(end.frame())), true),
+        let next = outgoing.next().await;
+        let is_last = matches!(next, Next::Close(_));
+        let sent = match next {
+            Next::Text(text) => sink.send(Message::Text(text.into())).await,
+            Next::Pongs => sink.flush().await,
+            Next::Close(end) => sink.send(Message::Close(Some(end.frame()))).await,
         };
-        let sent = sink.send(message).await;
         connection.touch();
-        if is_last || sent.is_err() {
+        if let Err(error) = sent {
+            if is_full(error) {
+                outgoing.give_up();
+            }
+            return;
+        }
+        if is_last {
             return;
         }
     }

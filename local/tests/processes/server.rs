@@ -51,6 +51,18 @@ impl Server {
         self.child.id()
     }
 
+    /// Its memory, in KB.
+    pub fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    /// How many files and connections it has open.
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
+    }
+
     /// Its host and port.
     pub fn address(&self) -> String {
         self.url.strip_prefix("http://").unwrap().to_owned()

@@ -36,13 +36,6 @@ async fn connections(http: &Client, server: &Server, user: &str, expected: u64) 
     }
 }
 
-/// The memory of a process, in KB.
-fn memory(server: &Server) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn sockets_are_asked_for_where_everything_else_is() {
     let server = Server::start(&["--ephemeral"]);
@@ -249,7 +242,7 @@ async fn a_flood_that_nobody_reads_costs_neither_memory_nor_others_their_turn() 
         alice.send(&format!("large-{index}"), "mallory", &"x".repeat(8 * KB)).await;
     }
     let mut mallory = Socket::open(&server, "mallory").await;
-    let before = memory(&server);
+    let before = server.memory();
     let flood = async {
         let (mut sent, frame) = (0, json!({"type": "sync", "since": 0, "limit": 100}).to_string());
         while sent < 2_000 && mallory.try_write(Wire::text(frame.as_str())).await {
@@ -264,7 +257,7 @@ async fn a_flood_that_nobody_reads_costs_neither_memory_nor_others_their_turn() 
             let ack = alice.send(&format!("m-{index}"), "bob", "meanwhile").await;
             assert_eq!(ack["status"], "stored", "{ack}");
             bob.hear_of("message").await;
-            (slowest, most) = (slowest.max(began.elapsed()), most.max(memory(&server)));
+            (slowest, most) = (slowest.max(began.elapsed()), most.max(server.memory()));
         }
         (slowest, most)
     };

@@ -199,6 +199,13 @@ impl Problem {
         Self::new("too-large", 413, "The request is too large", detail).with("limit", limit)
     }
 
+    /// The body does not come. Nothing is stored.
+    #[must_use]
+    pub fn slow_body(seconds: u64) -> Self {
+        let detail = format!("the body has not come whole within {seconds} s; send it without a pause");
+        Self::new("slow-body", 408, "The request takes too long", detail)
+    }
+
     /// The event was stored and could not be processed: it lies in the dead letters.
     #[must_use]
     pub fn dead(cause: &str) -> Self {

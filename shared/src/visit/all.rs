@@ -52,7 +52,8 @@ pub async fn go_on<H: Host>(host: &H, held: Option<Held>, earlier: Pushes, deadl
             }
         }
     }
-    // They are best effort: nobody's work waits for them. (On the heap: most visits have none.)
+    // They are best effort: of all that is done here only the answer waits for them, and not for long. (On the heap: most
+    // visits have none.)
     Box::pin(tell(host, pushes, deadline)).await;
     end
 }

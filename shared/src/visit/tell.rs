@@ -1,4 +1,7 @@
 //! Pushes go out, when everything that is not best effort is done.
+//!
+//! The answer is given after them, because a function that has answered may be frozen with what it still does. So they
+//! have a bound of their own: an endpoint that hangs delays an answer by [`limits::PUSHES_MS`], however many there are.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,6 +10,7 @@ use futures::future::{Either, join_all, select};
 
 use crate::envelope::{Draft, EntityId, Millis};
 use crate::host::Host;
+use crate::limits;
 use crate::log::quiet;
 use crate::mailbox::post::{Posting, Room, Tries, post};
 use crate::push::Pushed;
@@ -34,7 +38,8 @@ impl Pushes {
 /// Pushes messages: in order to each connection, and to all connections side by side. After one that did not arrive a
 /// connection gets no more: its client notices the gap, and asks. What is gone is forgotten by its entity.
 pub(super) async fn tell<H: Host>(host: &H, pushes: Vec<Pushes>, deadline: Millis) {
-    let end = Millis(deadline.0.saturating_sub(ANSWER_MS));
+    let last = Millis(deadline.0.saturating_sub(ANSWER_MS));
+    let end = last.min(host.now().plus(limits::PUSHES_MS));
     let lanes = pushes.iter().flat_map(|pushes| {
         let mut lanes: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (connection, message) in &pushes.messages {
@@ -44,7 +49,7 @@ pub(super) async fn tell<H: Host>(host: &H, pushes: Vec<Pushes>, deadline: Milli
     });
     let lanes = lanes.map(async |(entity, connection, messages)| {
         for message in messages {
-            match one(host, connection, message, end).await {
+            match push(host, connection, message, end).await {
                 Pushed::Arrived => {}
                 Pushed::Gone => return Some((entity, connection)),
                 Pushed::Unknown => return None,
@@ -53,12 +58,12 @@ pub(super) async fn tell<H: Host>(host: &H, pushes: Vec<Pushes>, deadline: Milli
         None
     });
     for (entity, connection) in join_all(lanes).await.into_iter().flatten() {
-        forget(host, entity, connection, end).await;
+        forget(host, entity, connection, last).await;
     }
 }
 
-/// One push, for as long as there is time.
-async fn one<H: Host>(host: &H, connection: &str, message: &str, end: Millis) -> Pushed {
+/// One push, which is waited for until there is no more time.
+pub async fn push<H: Host>(host: &H, connection: &str, message: &str, end: Millis) -> Pushed {
     let left = end.since(host.now());
     if left == 0 {
         return Pushed::Unknown;

@@ -148,9 +148,10 @@ async fn what_is_no_message_is_refused_before_it_is_stored() {
 #[tokio::test]
 async fn nobody_is_pushed_at_by_strangers_and_a_pong_tells_how_much_there_is() {
     let world = World::new().await;
-    for frame in [json!({"type": "typing", "to": "bob"}), json!({"type": "typing", "to": "nobody", "ref": "r"})] {
-        assert_eq!(world.frame("alice", "c-1", &frame).await, Value::Null);
-    }
+    let noted = world.frame("alice", "c-1", &json!({"type": "typing", "to": "bob"})).await;
+    assert_eq!(noted, json!({"v": 1, "type": "noted"}));
+    let noted = world.frame("alice", "c-1", &json!({"type": "typing", "to": "nobody", "ref": "r"})).await;
+    assert_eq!(noted, json!({"v": 1, "type": "noted", "ref": "r"}));
     assert_eq!(world.frame("alice", "c-1", &json!({"type": "ping"})).await["log"], 0);
     world.say("alice", "bob", "hello").await;
     assert_eq!(world.frame("bob", "c-2", &json!({"type": "ping", "v": 1})).await["log"], 1);

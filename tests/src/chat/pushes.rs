@@ -86,8 +86,16 @@ async fn every_connection_of_both_hears_of_a_message_and_of_its_reading() {
     let read = process.frame("bob", "b-1", &json!({"type": "read", "with": "alice"})).await;
     assert_eq!(read, json!({"v": 1, "type": "read", "with": "alice", "unread": 0, "upto": 1}));
     assert_eq!(gateway.take(), [told("b-1", "read", json!(["alice", 0, 1]))]);
-    assert_eq!(process.frame("bob", "b-1", &json!({"type": "typing", "to": "alice"})).await, Value::Null);
+    let noted = json!({"v": 1, "type": "noted"});
+    assert_eq!(process.frame("bob", "b-1", &json!({"type": "typing", "to": "alice"})).await, noted);
     assert_eq!(gateway.take(), [told("a-1", "typing", json!("bob")), told("a-2", "typing", json!("bob"))]);
+    // Whom bob has not answered, he does not hear typing.
+    assert_eq!(process.frame("alice", "a-1", &json!({"type": "typing", "to": "bob"})).await, noted);
+    assert_eq!(gateway.take(), []);
+    process.say("bob", "alice", "hello").await;
+    gateway.take();
+    assert_eq!(process.frame("alice", "a-1", &json!({"type": "typing", "to": "bob"})).await, noted);
+    assert_eq!(gateway.take(), [told("b-1", "typing", json!("alice"))]);
 }
 
 #[tokio::test]

@@ -25,6 +25,42 @@ async fn answers_come_as_they_are_ready() {
 }
 
 #[tokio::test]
+async fn those_that_come_in_turn_wait_for_one_another_and_nobody_else_does() {
+    let world = World::with(Settings { in_hand: 8, ..Settings::default() }).await;
+    let (mut alice, mut bob) = (world.open("alice").await, world.open("bob").await);
+    for text in ["turn wait", "turn 1", "turn panic", "turn 2"] {
+        alice.say(text).await;
+    }
+    until("the first in hand", || world.fake.waiting.load(Ordering::SeqCst) == 1).await;
+    assert_eq!(alice.ask("beside").await, "beside!");
+    assert_eq!(bob.ask("turn of bob").await, "turn of bob!");
+    let seen = world.seen("MESSAGE");
+    assert!(seen.iter().all(|event| !["turn 1", "turn 2"].contains(&event["body"].as_str().unwrap())), "{seen:?}");
+    world.fake.gate.add_permits(1);
+    assert_eq!(alice.hear().await, "waited");
+    assert_eq!(alice.hear().await, "turn 1!");
+    assert!(alice.hear().await.contains("Internal server error"), "what fails ends its turn");
+    assert_eq!(alice.hear().await, "turn 2!");
+}
+
+#[tokio::test]
+async fn what_comes_seldom_is_refused_when_it_comes_often() {
+    let world = World::with(Settings { seldom: Duration::from_secs(3600), ..Settings::default() }).await;
+    let (mut alice, mut bob) = (world.open("alice").await, world.open("bob").await);
+    assert_eq!(alice.ask("seldom 1").await, "seldom 1!");
+    let refused: Value = serde_json::from_str(&alice.ask("seldom 2").await).unwrap();
+    assert_eq!(refused["message"], "Too Many Requests");
+    assert!(refused["connectionId"].is_string() && refused["requestId"].is_string(), "{refused}");
+    assert_eq!(bob.ask("seldom 1").await, "seldom 1!");
+    assert_eq!(alice.ask("hello").await, "hello!");
+    let world = World::with(Settings { seldom: Duration::ZERO, ..Settings::default() }).await;
+    let mut alice = world.open("alice").await;
+    for text in ["seldom 1", "seldom 2"] {
+        assert_eq!(alice.ask(text).await, format!("{text}!"));
+    }
+}
+
+#[tokio::test]
 async fn a_handler_that_panics_costs_one_answer() {
     let world = World::new().await;
     let (mut alice, mut bob) = (world.open("alice").await, world.open("bob").await);

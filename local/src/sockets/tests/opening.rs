@@ -6,7 +6,9 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Error;
 
+use crate::sockets::Settings;
 use crate::sockets::tests::world::{PATIENCE, World, until};
 
 #[tokio::test]
@@ -99,4 +101,22 @@ async fn a_client_that_leaves_while_it_is_let_in_is_seen_to_leave() {
     world.fake.gate.add_permits(1);
     let (code, _) = tokio::time::timeout(PATIENCE, world.left()).await.unwrap();
     assert_eq!(code, 1006);
+}
+
+#[tokio::test]
+async fn there_are_so_many_sockets_of_one_user_and_in_all() {
+    let world = World::with(Settings { most: 3, most_of_one: 2, ..Settings::default() }).await;
+    let (first, _second) = (world.open("alice").await, world.open("alice").await);
+    let response = match world.try_open("?user_id=alice").await.map(|_| ()).unwrap_err() {
+        Error::Http(response) => response,
+        error => panic!("{error}"),
+    };
+    assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (429, &"5".parse().unwrap()));
+    let _bob = world.open("bob").await;
+    let (status, problem) = world.refused("?user_id=carol").await;
+    assert_eq!((status.as_u16(), &problem["type"]), (503, &json!("urn:leasebox:no-socket")), "{problem}");
+    assert_eq!(world.seen("CONNECT").len(), 3, "whoever is refused is none of the handlers' business");
+    drop(first);
+    until("one left", || world.seen("DISCONNECT").len() == 1).await;
+    world.open("alice").await;
 }

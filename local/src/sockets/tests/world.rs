@@ -1,5 +1,6 @@
 //! A gateway on ports of its own, with handlers that note what they are handed.
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -20,7 +21,8 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use tokio_util::task::TaskTracker;
 
-use crate::sockets::{Gateway, Handlers, Settings};
+use crate::accept;
+use crate::sockets::{Gateway, Handlers, Pace, Settings};
 
 /// Longer than anything here takes, on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -51,6 +53,14 @@ impl Handlers for Fake {
         json!({"principalId": user, "policyDocument": {"Statement": [statement]}, "context": context})
     }
 
+    fn pace(&self, text: &str) -> Pace {
+        match text.split(' ').next() {
+            Some("turn") => Pace::InTurn,
+            Some("seldom") => Pace::Seldom,
+            _ => Pace::AtOnce,
+        }
+    }
+
     async fn invoke(&self, request: Request) -> Response<Body> {
         let RequestContext::WebSocket(context) = request.request_context() else { panic!("it is no socket's") };
         let body = match request.body() {
@@ -62,9 +72,9 @@ impl Handlers for Fake {
         self.seen.lock().unwrap().push(event);
         let user = context.authorizer.fields["user"].as_str().unwrap().to_owned();
         match (context.event_type.as_deref().unwrap(), user.as_str(), body.as_str()) {
-            ("CONNECT", "panic", _) | ("MESSAGE", _, "panic") => panic!("as it was told"),
+            ("CONNECT", "panic", _) | ("MESSAGE", _, "panic" | "turn panic") => panic!("as it was told"),
             ("CONNECT", "full", _) => answer(429, "{\"title\":\"full\"}".into()),
-            ("CONNECT", "slow", _) | ("MESSAGE", _, "wait") => {
+            ("CONNECT", "slow", _) | ("MESSAGE", _, "wait" | "turn wait") => {
                 self.waiting.fetch_add(1, Ordering::SeqCst);
                 self.gate.acquire().await.unwrap().forget();
                 self.done.fetch_add(1, Ordering::SeqCst);
@@ -112,10 +122,9 @@ impl World {
         let management = own.local_addr().unwrap();
         let clock = || machine_time().0;
         let gateway = Gateway::new(Arc::clone(&fake), invocations.clone(), management, settings, clock);
-        let app = gateway.routes().into_make_service_with_connect_info::<SocketAddr>();
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        let app = gateway.management();
-        tokio::spawn(async move { axum::serve(own, app).await });
+        let bounds = accept::Settings::default();
+        tokio::spawn(accept::serve(listener, gateway.routes(), bounds, pending(), pending()));
+        tokio::spawn(accept::serve(own, gateway.management(), bounds, pending(), pending()));
         Self { fake, gateway, invocations, address, management, pushes: pushes().await }
     }
 

@@ -80,6 +80,8 @@ pub enum Frame {
         /// Who.
         from: String,
     },
+    /// It is known that the user is typing. Whoever is to hear of it does, and has nothing to answer.
+    Noted {},
     /// The connection is there.
     Pong {
         /// The time.
