@@ -148,8 +148,8 @@ impl shared::wake::Wakes for Wakes {
     }
 }
 
-/// Runs with the project's own kinds until `stop` returns; what is in hand then is finished. `connect` makes the SDK's
-/// configuration for an endpoint.
+/// Runs with the project's own kinds until `stop` returns; what is in hand then is finished, and a start that is not done
+/// by then is given up. `connect` makes the SDK's configuration for an endpoint.
 ///
 /// # Errors
 /// When something that is needed is not there, or ends by itself.
@@ -159,7 +159,11 @@ pub async fn run(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
     let (bind, port) = (options.metrics_bind, options.metrics_port);
-    let server = Server::start(options, actors::registry(), connect).await?;
+    let mut stop = Box::pin(stop);
+    let server = tokio::select! {
+        started = Server::start(options, actors::registry(), connect) => started?,
+        () = &mut stop => return Ok(()),
+    };
     server.announce(metrics::serve(bind, port).await);
     server.run(stop).await
 }
