@@ -1,4 +1,4 @@
-//! HTTP/1.1 on a listener, within [bounds](crate::bounds): clients that are slow, silent or many cost others nothing.
+//! HTTP/1.1 on a listener, within [`bounds`]: clients that are slow, silent or many cost others nothing.
 
 use std::net::SocketAddr;
 use std::pin::pin;

@@ -55,14 +55,13 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments, identity: Identity) -> Result<(), Box<dyn std::error::Error>> {
-    let stop = shutdown::asked();
     let server = async |endpoint: &str| connect(endpoint, identity).await;
     let any = async |endpoint: Option<&str>| config_of(endpoint, identity).await;
     match arguments.mode {
-        None => serve::run(arguments.serve, server, stop).await?,
+        None => serve::run(arguments.serve, server, shutdown::asked()).await?,
         Some(Mode::Sam(options)) => {
             let clients = async |endpoint: &str| connect(endpoint, identity).await.clients;
-            sam::run(options, clients, || machine_time().0, stop).await?;
+            sam::run(options, clients, || machine_time().0, shutdown::asked()).await?;
         }
         Some(Mode::Demo(options)) => demo::run(options, server, &mut stdout()).await?,
         Some(Mode::Journal(options)) => journal::run(options, any, &mut BufWriter::new(stdout())).await?,

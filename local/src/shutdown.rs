@@ -31,16 +31,21 @@ impl Pause {
     }
 }
 
-/// Returns when the process is asked to end, by Ctrl-C or SIGTERM, or when that cannot be awaited. Asked once more, the
-/// process ends at once, as it would without anybody to finish anything: what is acknowledged is durable.
-pub async fn asked() {
+/// Returns when the process is asked to end, by Ctrl-C or SIGTERM, or when that cannot be awaited. It counts from the call.
+/// Asked once more, the process ends at once, as a crash would end it: what is acknowledged is durable.
+pub fn asked() -> impl Future<Output = ()> + Send + 'static {
+    let (trigger, shutdown) = channel();
     match Signals::listen() {
         Ok(mut signals) => {
-            signals.next().await;
-            tokio::spawn(async move { std::process::exit(signals.next().await) });
+            tokio::spawn(async move {
+                signals.next().await;
+                trigger.fire();
+                std::process::exit(signals.next().await)
+            });
         }
         Err(error) => tracing::error!(%error, "the signal to stop cannot be awaited"),
     }
+    async move { shutdown.requested().await }
 }
 
 /// A trigger and what it triggers.
