@@ -171,7 +171,11 @@ fn is_own(host: &str, served: IpAddr) -> bool {
     }
 }
 
-fn refuse_pages(headers: &HeaderMap) -> Result<(), Refusal> {
+/// Refuses what a browser sent for a page.
+///
+/// # Errors
+/// When one did.
+pub fn refuse_pages(headers: &HeaderMap) -> Result<(), Refusal> {
     let told = headers.keys().find(|name| **name == ORIGIN || name.as_str().starts_with(FETCH));
     told.map_or(Ok(()), |name| Err(Refusal::Page(name.to_string())))
 }

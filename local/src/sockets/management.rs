@@ -1,13 +1,13 @@
 //! The management API of a WebSocket API, for the SDK: push to a connection, look at it, and close it.
 //!
-//! Whoever knows an id may use it, signed or not: ids cannot be guessed. Pages in a browser may not.
+//! Whoever knows an id may use it, signed or not: ids cannot be guessed. Pages in a browser may not, under no name.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
-use axum::http::header::ORIGIN;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::door::{refuse_foreign_hosts, refuse_pages};
 use crate::sockets::connection::Connection;
 use crate::sockets::ending::End;
 use crate::sockets::outgoing::Queued;
@@ -46,10 +47,11 @@ pub(super) fn router<H: Handlers>(gateway: Gateway<H>) -> Router {
 }
 
 async fn no_browsers(request: Request, next: Next) -> Response {
-    if request.headers().contains_key(ORIGIN) {
-        return FORBIDDEN.into_response();
+    let headers = request.headers();
+    match refuse_pages(headers).and_then(|()| refuse_foreign_hosts(headers, Ipv4Addr::LOCALHOST.into())) {
+        Ok(()) => next.run(request).await,
+        Err(_) => FORBIDDEN.into_response(),
     }
-    next.run(request).await
 }
 
 async fn push<H: Handlers>(

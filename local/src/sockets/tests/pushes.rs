@@ -109,10 +109,15 @@ async fn pages_in_a_browser_are_refused() {
     let _alice = world.open("alice").await;
     let url = format!("http://{}/@connections/{}", world.management, world.id());
     let http = reqwest::Client::new();
-    let page = http.post(&url).header("origin", "http://localhost:3000").body("x").send().await.unwrap();
-    assert_eq!(
-        (page.status().as_u16(), &page.headers()["x-amzn-errortype"]),
-        (403, &"ForbiddenException".parse().unwrap())
-    );
+    for (name, value) in
+        [("origin", "http://localhost:3000"), ("sec-fetch-site", "cross-site"), ("host", "evil.example")]
+    {
+        let page = http.post(&url).header(name, value).body("x").send().await.unwrap();
+        assert_eq!(
+            (page.status().as_u16(), &page.headers()["x-amzn-errortype"]),
+            (403, &"ForbiddenException".parse().unwrap()),
+            "{name}"
+        );
+    }
     assert_eq!(http.post(&url).body("x").send().await.unwrap().status().as_u16(), 200);
 }
