@@ -36,10 +36,15 @@ fn once(id: &str) -> Update {
     }
 }
 
+/// A token is for one content: on another table it is another.
+fn fresh_token() -> String {
+    format!("{:032x}", rand::random::<u128>())
+}
+
 fn once_with_a_record(id: &str) -> Transaction {
     let item: std::collections::HashMap<String, serde_dynamo::AttributeValue> = std::collections::HashMap::new();
     let put = Put { key: table::record_key(&ledger(id), "x"), item: item.into(), condition: None };
-    Transaction { update: once(id), puts: vec![put], deletes: Vec::new(), token: format!("token-of-{id}") }
+    Transaction { update: once(id), puts: vec![put], deletes: Vec::new(), token: fresh_token() }
 }
 
 /// What a write and a transaction bring on a network with this script.

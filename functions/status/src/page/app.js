@@ -205,7 +205,7 @@ class Link {
     socket.onmessage = current(({ data }) => {
       this.#attempt = 0; // Only who talks is well: a server that takes sockets and drops them is not hammered.
       clearTimeout(this.#timers.pong);
-      this.#heard(JSON.parse(data));
+      if (data) this.#heard(JSON.parse(data)); // For an answer without a body API Gateway sends an empty frame.
     });
     socket.onclose = current(() => this.#lose());
   }
