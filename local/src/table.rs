@@ -120,7 +120,7 @@ fn check(table: &str, described: &TableDescription) -> Result<(), TableError> {
         return different("it has no index `directory`");
     }
     if !has("lists") {
-        return different("it has no index `lists`: an earlier version made it");
+        return different("it has no index `lists`");
     }
     let view = described.stream_specification().and_then(|stream| stream.stream_view_type());
     if !matches!(view, Some(StreamViewType::NewImage | StreamViewType::NewAndOldImages)) {

@@ -291,7 +291,6 @@ pub(crate) fn item(image: &Mailbox) -> Item {
         ("state", image.state.clone()),
         ("schema", value(&image.schema)),
         ("evicted", image.evicted.map(|id| AttributeValue::B(id.0.to_vec()))),
-        ("seen", image.first_seen.map(|id| AttributeValue::Bs(vec![id.0.to_vec()]))),
         ("recent", Some(text(&image.recent))),
         ("outbox", Some(texts(&image.outbox))),
         ("sent", value(&image.sent)),

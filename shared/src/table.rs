@@ -81,8 +81,6 @@ pub const COMMIT_EVICTED: &str = ", #evicted = :evicted";
 /// Part of a commit: effects to deliver. They are appended, never overwritten.
 pub const COMMIT_EFFECTS: &str =
     ", #outbox = list_append(if_not_exists(#outbox, :none), :effects), #sent = if_not_exists(#sent, :zero)";
-/// Part of a commit: the set of ids that the first version kept beside `queue` and `recent` goes.
-pub const FIRST_SEEN: &str = ", #seen";
 /// Part of every write that keeps the lease: it is good for another term.
 pub const RENEW: &str = ", #lease.#until = :until";
 /// I still hold the lease, and the envelopes that I ran are still the first: also a commit that arrives twice.

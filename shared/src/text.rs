@@ -5,8 +5,6 @@ use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_dynamo::AttributeValue;
 
-mod first;
-
 /// A value as one text. It never fails for what is stored like this: ids, numbers, strings, JSON, and lists of them.
 pub fn text<T: Serialize>(value: &T) -> AttributeValue {
     AttributeValue::S(serde_json::to_string(value).unwrap_or_default())
@@ -17,16 +15,13 @@ pub fn texts<T: Serialize>(values: &[T]) -> AttributeValue {
     AttributeValue::L(values.iter().map(text).collect())
 }
 
-/// A value that is read from one text, or from the map that the first version made of it.
+/// A value that is read from one text. Anything else in its place is damage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Text<T>(pub T);
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Text<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match first::Field::deserialize(deserializer)? {
-            first::Field::Text(text) => read(&text),
-            field => read(&field.json(None).to_string()),
-        }
+        read(&String::deserialize(deserializer)?)
     }
 }
 
@@ -71,6 +66,8 @@ pub mod json {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -101,6 +98,15 @@ mod tests {
     fn what_is_no_json_is_kept_as_a_string() {
         let stored = text(&letter("{\"a"));
         assert_eq!(serde_dynamo::from_attribute_value(stored), Ok(Text(letter(r#""{\"a""#))));
+    }
+
+    #[test]
+    fn only_a_text_is_read() {
+        let body = HashMap::from([("body".to_owned(), AttributeValue::S("1".to_owned()))]);
+        let bytes = br#"{"body":1}"#.to_vec();
+        for wrong in [AttributeValue::M(body), AttributeValue::L(vec![text(&letter("1"))]), AttributeValue::B(bytes)] {
+            assert!(serde_dynamo::from_attribute_value::<_, Text<Letter>>(wrong.clone()).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -159,14 +159,6 @@ impl Hop {
     }
 }
 
-/// The trace that the first version kept in an envelope as 25 bytes: the id, the span, and the flags.
-pub(crate) fn from_bytes(bytes: &[u8]) -> Option<String> {
-    let (id, rest) = bytes.split_first_chunk::<16>()?;
-    let (span, flags) = rest.split_first_chunk::<8>()?;
-    let [flags] = flags else { return None };
-    Some(format!("00-{}-{}-{flags:02x}", Hex(*id), Hex(*span)))
-}
-
 impl Serialize for Trace {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

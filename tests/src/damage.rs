@@ -42,8 +42,6 @@ fn damages() -> Vec<(&'static str, AttributeValue)> {
         ("schema", text("new")),
         ("evicted", number("7")),
         ("evicted", AttributeValue::B(b"short".to_vec())),
-        ("seen", text("everything")),
-        ("seen", AttributeValue::Bs(vec![b"short".to_vec()])),
         ("recent", number("7")),
         ("recent", text("everything")),
         ("recent", text("[7]")),

@@ -63,12 +63,9 @@ impl Draw {
         AttributeValue::B(vec![self.chance.random_range(0..5); 2])
     }
 
-    fn set(&mut self) -> AttributeValue {
-        let mut elements: Vec<Vec<u8>> =
-            (0..self.chance.random_range(1..4)).map(|_| vec![self.chance.random_range(0..5); 2]).collect();
-        elements.sort();
-        elements.dedup();
-        AttributeValue::Bs(elements)
+    fn text(&mut self) -> AttributeValue {
+        let letters = ['a', 'b', 'c'];
+        AttributeValue::S((0..self.chance.random_range(1..4)).map(|_| self.pick(&letters)).collect())
     }
 
     fn list(&mut self) -> AttributeValue {
@@ -81,7 +78,7 @@ impl Draw {
 
     /// The clauses of an update, each over attributes of its own, as the protocol's are.
     fn update(&mut self) -> String {
-        let (mut set, mut add, mut remove, mut delete) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut set, mut add, mut remove) = (Vec::new(), Vec::new(), Vec::new());
         if self.often(70) {
             let value = self.number();
             let value = self.bind(value);
@@ -121,13 +118,10 @@ impl Draw {
         }
         match self.chance.random_range(0..4) {
             0 => {
-                let ids = self.set();
-                add.push(format!("#ids {}", self.bind(ids)));
+                let text = self.text();
+                set.push(format!("#text = {}", self.bind(text)));
             }
-            1 => {
-                let ids = self.set();
-                delete.push(format!("#ids {}", self.bind(ids)));
-            }
+            1 => remove.push("#text".to_owned()),
             _ => {}
         }
         if self.often(20) {
@@ -139,14 +133,14 @@ impl Draw {
             remove.push("#map.#until".to_owned());
             remove.push("#map".to_owned());
         }
-        if set.is_empty() && add.is_empty() && remove.is_empty() && delete.is_empty() {
+        if set.is_empty() && add.is_empty() && remove.is_empty() {
             remove.push("#nothing".to_owned());
         }
         let clause = |word: &str, parts: Vec<String>| match parts.is_empty() {
             true => String::new(),
             false => format!("{word} {} ", parts.join(", ")),
         };
-        clause("SET", set) + &clause("REMOVE", remove) + &clause("ADD", add) + &clause("DELETE", delete)
+        clause("SET", set) + &clause("REMOVE", remove) + &clause("ADD", add)
     }
 
     fn condition(&mut self, depth: u32) -> String {
@@ -175,12 +169,12 @@ impl Draw {
                 format!("size(#items) {comparison} {}", self.bind(number))
             }
             4 => {
-                let id = self.binary();
-                format!("contains(#ids, {})", self.bind(id))
+                let item = self.number();
+                format!("contains(#items, {})", self.bind(item))
             }
             5 => {
-                let id = self.binary();
-                format!("NOT contains(#ids, {})", self.bind(id))
+                let part = self.text();
+                format!("NOT contains(#text, {})", self.bind(part))
             }
             6 => {
                 let owner = self.binary();
@@ -247,17 +241,10 @@ impl Draw {
     }
 }
 
-/// An item in a form that can be compared: sets have no order.
+/// An item in a form that can be compared.
 fn plain(item: Item) -> BTreeMap<String, AttributeValue> {
     let attributes: HashMap<String, AttributeValue> = item.into();
-    let sorted = attributes.into_iter().map(|(name, value)| match value {
-        AttributeValue::Bs(mut set) => {
-            set.sort();
-            (name, AttributeValue::Bs(set))
-        }
-        value => (name, value),
-    });
-    sorted.collect()
+    attributes.into_iter().collect()
 }
 
 fn real(written: Result<Written, StoreError>) -> Outcome {

@@ -231,7 +231,7 @@ async fn what_a_server_keeps_is_its_owners_alone() {
     assert_eq!(fs::metadata(dir.path().join("made")).unwrap().permissions().mode() & 0o777, 0o700);
     server.kill();
 
-    // As an earlier version left it.
+    // As a copy that somebody made of it.
     for (name, _) in modes(&made) {
         let open = if name == "." { 0o755 } else { 0o644 };
         fs::set_permissions(made.join(name), PermissionsExt::from_mode(open)).unwrap();

@@ -7,7 +7,6 @@ use serde_dynamo::AttributeValue;
 use crate::batch::{Batch, recent_bytes};
 use crate::envelope::{EnvelopeId, Millis, Owner};
 use crate::host::Host;
-use crate::limits;
 use crate::mailbox::image::{Lease, Mailbox, Recent, envelopes_bytes, write_lease};
 use crate::mailbox::{StepError, persist};
 use crate::store::{Returns, Store, Transaction, Update, Values, Written};
@@ -119,7 +118,6 @@ impl Commit<'_> {
         }
         after.recent = keep_recent(&self.image.recent, &self.batch.recent, recent_budget);
         after.evicted = self.forgotten(&after.recent).max(after.evicted);
-        after.first_seen = after.first_seen.filter(|_| !self.outlived(until));
         after.outbox.extend(self.batch.outgoing.iter().cloned());
         (after.running, after.strikes) = (None, 0);
         if !self.stays_suspect() {
@@ -158,8 +156,7 @@ impl Commit<'_> {
             set += table::RENEW;
             values.push((":until", table::number(until.0)));
         }
-        let outlived = if self.outlived(until) { table::FIRST_SEEN } else { "" };
-        let update = format!("{set} REMOVE {}{outlived}", self.removed());
+        let update = format!("{set} REMOVE {}", self.removed());
         let condition = match self.ending {
             Ending::Release | Ending::Leave => {
                 values.push((":n", table::number(batch.taken as u64)));
@@ -179,12 +176,6 @@ impl Commit<'_> {
     /// Whether holders have died here and the envelope that they died of may still be waiting.
     fn stays_suspect(&self) -> bool {
         self.image.is_suspect() && matches!(self.ending, Ending::Keep | Ending::HandOver)
-    }
-
-    /// The first version's set goes when nobody has posted by it for a day, and only where no newcomer's id goes with it.
-    fn outlived(&self, until: Millis) -> bool {
-        let alone = matches!(self.ending, Ending::Release | Ending::Leave);
-        alone && self.image.first_seen.is_some_and(|last| until.since(last.time()) > limits::RECEIPT_MS)
     }
 
     fn removed(&self) -> String {

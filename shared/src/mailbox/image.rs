@@ -91,8 +91,6 @@ pub struct Mailbox {
     pub schema: u32,
     /// The greatest id that ever left `recent`.
     pub evicted: Option<EnvelopeId>,
-    /// The greatest id of the set that the first version kept of those that wait and are recent; none without such a set.
-    pub first_seen: Option<EnvelopeId>,
     /// The last envelopes that left the queue, without a gap up to `head`.
     pub recent: Vec<Recent>,
     /// Effects that are committed and not delivered.
@@ -150,7 +148,6 @@ impl Mailbox {
             state: None,
             schema: 0,
             evicted: None,
-            first_seen: None,
             recent: Vec::new(),
             outbox: Vec::new(),
             sent: 0,
@@ -170,7 +167,6 @@ impl Mailbox {
         let lease = attributes.remove("lease").map(read_lease).transpose()?;
         let state = attributes.remove("state");
         let evicted = attributes.remove("evicted").map(read_id).transpose()?;
-        let first_seen = attributes.remove("seen").map(read_seen).transpose()?.flatten();
         let plain: Plain =
             serde_dynamo::from_item(Item::from(attributes)).map_err(|error| Damaged(error.to_string()))?;
         let counters = [plain.head, plain.version, plain.sent, plain.bytes, plain.attempts, plain.strikes];
@@ -190,7 +186,6 @@ impl Mailbox {
             state,
             schema: plain.schema,
             evicted,
-            first_seen,
             recent: plain.recent.0,
             outbox: plain.outbox.into_iter().map(|Text(outgoing)| outgoing).collect(),
             sent: plain.sent,
@@ -272,14 +267,6 @@ fn read_id(value: AttributeValue) -> Result<EnvelopeId, Damaged> {
         return Err(Damaged("an id is no bytes".to_owned()));
     };
     id.try_into().map(EnvelopeId).map_err(|_| Damaged("an id has not 12 bytes".to_owned()))
-}
-
-fn read_seen(value: AttributeValue) -> Result<Option<EnvelopeId>, Damaged> {
-    let AttributeValue::Bs(ids) = value else {
-        return Err(Damaged("what is seen is no set of ids".to_owned()));
-    };
-    let ids = ids.into_iter().map(|id| read_id(AttributeValue::B(id))).collect::<Result<Vec<_>, _>>()?;
-    Ok(ids.into_iter().max())
 }
 
 fn read_lease(value: AttributeValue) -> Result<Lease, Damaged> {

@@ -343,13 +343,10 @@ fn name(key: &Key, attributes: &mut Attributes) {
 }
 
 fn bound(values: &[(&'static str, AttributeValue)]) -> Result<Bound, Invalid> {
-    let empty = |value: &AttributeValue| match value {
-        AttributeValue::Ss(set) | AttributeValue::Ns(set) => set.is_empty(),
-        AttributeValue::Bs(set) => set.is_empty(),
-        _ => false,
-    };
-    match values.iter().find(|(_, value)| empty(value)) {
-        Some((name, _)) => Err(Invalid::new(format!("{name} is an empty set"))),
+    let set =
+        |value: &AttributeValue| matches!(value, AttributeValue::Ss(_) | AttributeValue::Ns(_) | AttributeValue::Bs(_));
+    match values.iter().find(|(_, value)| set(value)) {
+        Some((name, _)) => Err(Invalid::new(format!("{name} is a set, and the protocol stores none"))),
         None => Ok(values.iter().cloned().collect()),
     }
 }

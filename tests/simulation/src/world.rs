@@ -267,7 +267,7 @@ impl World {
     }
 }
 
-/// Settings that make rare things common: short queues, batches of one, a `seen` window of one.
+/// Settings that make rare things common: short queues, batches of one, no reply kept behind a batch.
 fn settings(chance: &mut StdRng) -> Settings {
     let mut pick = |choices: &[u64]| choices.get(chance.random_range(0..choices.len())).copied().unwrap_or_default();
     let usual = Settings::default();

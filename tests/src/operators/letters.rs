@@ -27,15 +27,7 @@ async fn put_effect(world: &World, sequence: u64, effect: AttributeValue) {
 }
 
 fn effect() -> AttributeValue {
-    let text = |text: &str| AttributeValue::S(text.to_owned());
-    let number = |number: &str| AttributeValue::N(number.to_owned());
-    AttributeValue::M(HashMap::from([
-        ("s".to_owned(), number("1")),
-        ("x".to_owned(), number("0")),
-        ("r".to_owned(), text("ledger/b")),
-        ("b".to_owned(), text(r#"{"type":"write","text":"x"}"#)),
-        ("t".to_owned(), number("1790000000000")),
-    ]))
+    AttributeValue::S(json!({"s": 1, "x": 0, "r": "ledger/b", "b": write("x"), "t": 1_790_000_000_000_u64}).to_string())
 }
 
 #[tokio::test]

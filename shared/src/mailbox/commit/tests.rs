@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::{Commit, Committed, Ending, Note, commit, keep_recent, note};
 use crate::batch::{Batch, recent_bytes};
-use crate::envelope::{Envelope, EnvelopeId, Millis, Owner};
-use crate::limits::{self, LEASE_MS, RECENT_IDLE_BYTES, SUSPECT_ATTEMPTS};
+use crate::envelope::{Envelope, EnvelopeId, Owner};
+use crate::limits::{LEASE_MS, RECENT_IDLE_BYTES, SUSPECT_ATTEMPTS};
 use crate::mailbox::image::{Lease, Mailbox, Recent, envelope_bytes, write_lease};
 use crate::outbox::Outgoing;
 use crate::outcome::Outcome;
@@ -172,21 +172,6 @@ fn what_a_commit_removes_is_what_its_ending_says() {
     assert_eq!(removed(Ending::Keep), format!("#queue[0], #queue[1], {}", table::UNSUSPECT));
     let handed_over = format!("#queue[0], #queue[1], {}, {}", table::HAND_OVER, table::UNSUSPECT);
     assert_eq!(removed(Ending::HandOver), handed_over);
-}
-
-#[test]
-fn what_the_first_version_kept_goes_a_day_later() {
-    for (age, goes) in [(limits::RECEIPT_MS, false), (limits::RECEIPT_MS + 1, true)] {
-        let last = EnvelopeId::new(Millis(BEGINNING.plus(LEASE_MS).0 - age), 1, None);
-        let image = Mailbox { first_seen: Some(last), ..image() };
-        for ending in ENDINGS {
-            let goes = goes && matches!(ending, Ending::Release | Ending::Leave);
-            let update = updated(&image, &batch(), ending, usize::MAX).update;
-            assert_eq!(update.ends_with(table::FIRST_SEEN), goes, "{ending:?} {update}");
-            let after = of(&image, &batch(), ending).after(usize::MAX, BEGINNING.plus(LEASE_MS));
-            assert_eq!(after.first_seen.is_none(), goes, "{ending:?}");
-        }
-    }
 }
 
 #[test]

@@ -115,13 +115,6 @@ fn no_more_envelopes_are_recent_than_ever_left() {
 }
 
 #[test]
-fn of_the_set_of_the_first_version_the_greatest_id_is_known() {
-    let seen = |ids: &[u64]| ("seen", AttributeValue::Bs(ids.iter().map(|number| id(*number).0.to_vec()).collect()));
-    assert_eq!(read(&[seen(&[1, 3, 2])]).unwrap().first_seen, Some(id(3)));
-    assert_eq!(read(&[]).unwrap().first_seen, None);
-}
-
-#[test]
 fn a_state_comes_with_its_schema() {
     let state = AttributeValue::S("state".to_owned());
     let image = read(&[("state", state.clone()), ("schema", table::number(3))]).unwrap();

@@ -171,17 +171,15 @@ fn size(value: &AttributeValue) -> Option<usize> {
     match value {
         AttributeValue::L(list) => Some(list.len()),
         AttributeValue::M(map) => Some(map.len()),
-        AttributeValue::Ss(set) | AttributeValue::Ns(set) => Some(set.len()),
-        AttributeValue::Bs(set) => Some(set.len()),
         AttributeValue::S(_) | AttributeValue::B(_) => Some(value_bytes(value)),
+        // The table refuses sets.
+        AttributeValue::Ss(_) | AttributeValue::Ns(_) | AttributeValue::Bs(_) => None,
         AttributeValue::N(_) | AttributeValue::Bool(_) | AttributeValue::Null(_) => None,
     }
 }
 
 fn contains(whole: &AttributeValue, part: &AttributeValue) -> bool {
     match (whole, part) {
-        (AttributeValue::Bs(set), AttributeValue::B(element)) => set.contains(element),
-        (AttributeValue::Ss(set), AttributeValue::S(element)) => set.contains(element),
         (AttributeValue::S(text), AttributeValue::S(part)) => text.contains(part),
         (AttributeValue::L(list), element) => list.contains(element),
         _ => false,

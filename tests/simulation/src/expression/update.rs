@@ -13,10 +13,8 @@ pub enum Change {
     Set(Path, Term),
     /// Takes away what is in a place.
     Remove(Path),
-    /// Adds to a number or a set.
+    /// Adds to a number.
     Add(Path, String),
-    /// Takes elements out of a set.
-    Delete(Path, String),
 }
 
 /// What is put.
@@ -64,7 +62,7 @@ pub fn read(text: &str) -> Result<Vec<Change>, Invalid> {
 impl Change {
     fn path(&self) -> &Path {
         match self {
-            Self::Set(path, _) | Self::Remove(path) | Self::Add(path, _) | Self::Delete(path, _) => path,
+            Self::Set(path, _) | Self::Remove(path) | Self::Add(path, _) => path,
         }
     }
 
@@ -73,7 +71,7 @@ impl Change {
         match self {
             Self::Set(_, term) => term.placeholders(name),
             Self::Remove(_) => {}
-            Self::Add(_, value) | Self::Delete(_, value) => name(value),
+            Self::Add(_, value) => name(value),
         }
     }
 }
@@ -104,7 +102,6 @@ fn change(clause: &Token, tokens: &mut Tokens) -> Result<Change, Invalid> {
         }
         "REMOVE" => Ok(Change::Remove(path)),
         "ADD" => Ok(Change::Add(path, tokens.value()?)),
-        "DELETE" => Ok(Change::Delete(path, tokens.value()?)),
         other => Err(Invalid::new(format!("`{other}` is no clause"))),
     }
 }
@@ -154,7 +151,6 @@ pub fn apply(changes: &[Change], item: &Attributes, values: &Bound) -> Result<At
         match change {
             Change::Set(path, term) => set(&mut after, path, evaluate(term, item, values)?)?,
             Change::Add(path, value) => add(&mut after, path, bound(values, value)?)?,
-            Change::Delete(path, value) => delete(&mut after, path, bound(values, value)?)?,
             Change::Remove(path) => removed.push(path),
         }
     }
@@ -231,38 +227,14 @@ fn set(item: &mut Attributes, path: &Path, value: AttributeValue) -> Result<(), 
 fn add(item: &mut Attributes, path: &Path, value: &AttributeValue) -> Result<(), Invalid> {
     let wrong = || Invalid::new(format!("ADD of a wrong type at {path:?}"));
     let sum = match (path.find(item), value) {
-        (None, AttributeValue::N(_) | AttributeValue::Bs(_) | AttributeValue::Ss(_)) => value.clone(),
+        (None, AttributeValue::N(_)) => value.clone(),
         (Some(before @ AttributeValue::N(_)), AttributeValue::N(_)) => {
             let sum = integer(before).zip(integer(value)).map(|(before, more)| before + more);
             AttributeValue::N(sum.ok_or_else(wrong)?.to_string())
         }
-        (Some(AttributeValue::Bs(set)), AttributeValue::Bs(more)) => {
-            let new = more.iter().filter(|element| !set.contains(element));
-            AttributeValue::Bs(set.iter().chain(new).cloned().collect())
-        }
-        (Some(AttributeValue::Ss(set)), AttributeValue::Ss(more)) => {
-            let new = more.iter().filter(|element| !set.contains(element));
-            AttributeValue::Ss(set.iter().chain(new).cloned().collect())
-        }
         _ => return Err(wrong()),
     };
     set(item, path, sum)
-}
-
-fn delete(item: &mut Attributes, path: &Path, value: &AttributeValue) -> Result<(), Invalid> {
-    let empty = match (path.find_mut(item), value) {
-        (None, AttributeValue::Bs(_) | AttributeValue::Ss(_)) => false,
-        (Some(AttributeValue::Bs(set)), AttributeValue::Bs(gone)) => {
-            set.retain(|element| !gone.contains(element));
-            set.is_empty()
-        }
-        (Some(AttributeValue::Ss(set)), AttributeValue::Ss(gone)) => {
-            set.retain(|element| !gone.contains(element));
-            set.is_empty()
-        }
-        _ => return Err(Invalid::new(format!("DELETE of a wrong type at {path:?}"))),
-    };
-    if empty { remove(item, path) } else { Ok(()) }
 }
 
 fn remove(item: &mut Attributes, path: &Path) -> Result<(), Invalid> {
