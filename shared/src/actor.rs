@@ -96,7 +96,7 @@ pub trait Actor: Sized + 'static {
 pub struct Event<'a, C> {
     /// The entity that processes it.
     pub entity: &'a EntityId,
-    /// Its place and id, which never change: what effects may derive their own ids from.
+    /// Its place and id, which never change: what effects get ids of their own from, by [`Event::derive`].
     pub id: EventId,
     /// When it was posted, by the poster's clock.
     pub at: Millis,
@@ -109,6 +109,15 @@ pub struct Event<'a, C> {
     /// When it is processed: what journal entries get their time from. It is another one when the batch is run again, so
     /// no decision may hang on it.
     pub(crate) now: Millis,
+}
+
+impl<C> Event<'_, C> {
+    /// Makes an id for something that this event brings into the world, as [`EventId::derive`]: the same one each time the
+    /// event is run.
+    #[must_use]
+    pub fn derive(&self, name: &str) -> String {
+        self.id.derive(self.entity, name)
+    }
 }
 
 /// What an actor makes of one event: a verdict, the new state if there is one, and effects.

@@ -10,6 +10,10 @@ use crate::limits;
 use crate::text;
 use crate::trace::Trace;
 
+mod derived;
+
+pub use derived::DERIVED_BYTES;
+
 pub use crate::key::{IdempotencyKey, Keyed, body_hash};
 
 /// A point in time in milliseconds since the Unix epoch, on whichever machine's clock wrote it.
