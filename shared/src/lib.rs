@@ -16,6 +16,8 @@
 //! What the protocol cannot decide by itself is left to a person: [`operator`]. What that person sees: [`log`], [`metrics`],
 //! one [`trace`] through all of the above, and the [`consumption`] of one request.
 //!
+//! [`testing`] runs an actor by itself, for its tests.
+//!
 //! [`client`] puts these together for whoever posts and wants an answer. [`table`] is the schema on one screen,
 //! [`limits`] all numbers, [`store`] DynamoDB's operations as a trait, [`host`] everything else from outside.
 
@@ -56,6 +58,7 @@ pub mod sharing;
 pub mod sourced;
 pub mod store;
 pub mod table;
+pub mod testing;
 pub mod text;
 pub mod trace;
 pub mod transfers;

@@ -30,12 +30,7 @@ pub async fn look_up<H: Host>(
 ) -> Result<Records, StepError> {
     let mut records = Records::default();
     for _ in 0..limits::LOOKUPS {
-        let envelopes = (image.first()..).zip(image.queue.iter().take(most));
-        // In order, so that a simulation of the same seed asks in the same order.
-        let asked: BTreeSet<Lookup> = envelopes
-            .flat_map(|(sequence, envelope)| kind.lookups(&image.entity, sequence, envelope, &records))
-            .filter(|lookup| !records.has(lookup))
-            .collect();
+        let asked = asked(kind, image, most, &records);
         if asked.is_empty() {
             break;
         }
@@ -46,6 +41,14 @@ pub async fn look_up<H: Host>(
         records.extend(try_join_all(reads).await?);
     }
     Ok(records)
+}
+
+/// What the first `most` envelopes of a queue are to be decided with and was not looked up yet: in order, so that a
+/// simulation of the same seed asks in the same order.
+pub(crate) fn asked(kind: &Kind, image: &Mailbox, most: usize, records: &Records) -> BTreeSet<Lookup> {
+    let envelopes = (image.first()..).zip(image.queue.iter().take(most));
+    let lookups = envelopes.flat_map(|(sequence, envelope)| kind.lookups(&image.entity, sequence, envelope, records));
+    lookups.filter(|lookup| !records.has(lookup)).collect()
 }
 
 /// Looks one side record up, by a consistent read.

@@ -205,7 +205,7 @@ impl<E: EventSourced> Actor for E {
 }
 
 /// An event of a journal in its present form.
-fn read<E: EventSourced>(entry: &Entry) -> Result<E::Event, Unreadable> {
+pub(crate) fn read<E: EventSourced>(entry: &Entry) -> Result<E::Event, Unreadable> {
     if entry.schema > E::EVENTS {
         return Err(Unreadable::Newer { stored: entry.schema, known: E::EVENTS });
     }

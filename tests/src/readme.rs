@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use serde_json::json;
+use shared::actor::Fault;
 use shared::actors;
-use shared::actors::counter::Counter;
+use shared::actors::counter::{Counter, Increment};
 use shared::client::AskError;
 use shared::limits::Settings;
 use shared::registry::{Kind, Registry};
+use shared::testing::TestActor;
 
 use crate::example::{Command, Left, Stock};
 use crate::world::{World, entity};
@@ -19,6 +21,17 @@ const WAIT: Duration = Duration::from_secs(5);
 fn the_example_in_the_readme_is_the_one_that_is_tested() {
     let shown = README.split("<!-- example -->\n```rust\n").nth(1).unwrap().split("```\n<!-- /example -->").next();
     assert_eq!(shown, Some(include_str!("example.rs")));
+}
+
+#[test]
+fn the_example_is_tested_without_a_database() -> Result<(), Fault> {
+    let mut stock = TestActor::<Stock>::new("shoes");
+    stock.run(Command::Deliver { pieces: 5 })?;
+    let reserved = stock.run(Command::Reserve { pieces: 3 })?;
+    assert_eq!(reserved.reply(), &Left { available: 2 });
+    assert_eq!(reserved.posts_to::<Counter>(), [("reservations".to_owned(), Increment { amount: 3 }.into())]);
+    assert_eq!(stock.run(Command::Reserve { pieces: 3 })?.rejection().reason, "out-of-stock");
+    Ok(())
 }
 
 #[tokio::test]
@@ -42,7 +55,7 @@ async fn the_example_is_asked_and_answers() {
 #[tokio::test]
 async fn the_typed_client_takes_a_command_or_a_part_of_it() {
     let world = World::new().await;
-    let increment = shared::actors::counter::Increment { amount: 7 };
+    let increment = Increment { amount: 7 };
     assert_eq!(world.client.ask::<Counter>("a", increment, WAIT).await.unwrap().value, 7);
 }
 
