@@ -7,15 +7,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::envelope::{EntityId, EventId, Millis};
+use crate::envelope::{EntityId, EventId, Malformed, Millis};
 use crate::journal::Entry;
 use crate::limits;
 use crate::records::{Lookup, Record, Records};
 use crate::registry::Unreadable;
 
-/// One kind of entity.
+/// One kind of entity, as a pure function of its state and one event.
 ///
-/// A new kind is one file with an implementation of this trait and one line in [`crate::actors::registry`].
+/// A new kind is one file with an implementation of this trait and one line in the app that runs it.
 pub trait Actor: Sized + 'static {
     /// The kind's name in ids and paths: 1 to 32 of `a-z`, `0-9` and `-`.
     const KIND: &'static str;
@@ -33,7 +33,7 @@ pub trait Actor: Sized + 'static {
     /// The events it understands, as JSON objects tagged by `type`. At most 16 KB each.
     type Command: Serialize + DeserializeOwned;
 
-    /// What it answers.
+    /// What it answers an event with, once that is processed. At most 20 KB as stored.
     type Reply: Serialize + DeserializeOwned;
 
     /// Applies one event to the state.
@@ -102,7 +102,7 @@ pub struct Event<'a, C> {
     pub at: Millis,
     /// The entity whose effect it is; none when an outsider posted it.
     pub from: Option<&'a EntityId>,
-    /// What is to be done.
+    /// What the actor is asked to do.
     pub command: C,
     /// The side records that were looked up for it, as the events before it have left them.
     pub records: &'a Records,
@@ -161,7 +161,7 @@ impl<A: Actor> Turn<A> {
         Ok(self.write(record))
     }
 
-    /// The same for a record that may stand in a list.
+    /// Also writes a side record of this entity that may stand in a list, in one transaction with the commit.
     #[must_use]
     pub fn write(mut self, record: Record) -> Self {
         self.effects.push(Effect::Record(record));
@@ -176,12 +176,13 @@ impl<A: Actor> Turn<A> {
     }
 }
 
-/// What a turn may do to the world outside its state. Closed: the protocol has one rule for each.
+/// What a turn may do to the world outside its state. No kind can add to these: the protocol has one rule for each.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Effect {
     /// Post a command to an entity: durable in the outbox, delivered exactly once and in order per receiver.
     Post {
-        /// Who receives it.
+        /// The entity that receives it.
         to: EntityId,
         /// The command as compact JSON.
         body: String,
@@ -190,7 +191,7 @@ pub enum Effect {
     Record(Record),
     /// Push a message to a connection, best effort.
     Push {
-        /// The connection's id.
+        /// The id of the WebSocket connection.
         connection: String,
         /// The message as JSON text.
         message: String,
@@ -209,7 +210,8 @@ impl Effect {
 }
 
 /// The rules of the business said no. It is a reply: it is stored, and the same key gets the same answer again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[non_exhaustive]
 pub struct Rejection {
     /// A stable name for the reason, in lower case with `-`.
     pub reason: String,
@@ -238,7 +240,7 @@ impl Rejection {
         Self::new("idempotency-key-reused", 422, detail)
     }
 
-    /// The same with one more value.
+    /// Adds a value that a program may want; one of the same name is replaced.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.values.insert(name.to_owned(), value.into());
@@ -264,6 +266,7 @@ impl Fault {
 
 /// What happens to an envelope that cannot be processed, after it was run once more alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Poison {
     /// It goes to the dead letters, an alarm is raised, and the entity goes on.
     Park,
@@ -271,4 +274,11 @@ pub enum Poison {
     Skip,
     /// The entity stops until an operator releases it; posts are still stored, up to the queue's limit.
     Block,
+}
+
+/// What is malformed in what an actor makes is its bug.
+impl From<Malformed> for Fault {
+    fn from(malformed: Malformed) -> Self {
+        Self::new(malformed.0)
+    }
 }

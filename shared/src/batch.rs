@@ -34,7 +34,7 @@ pub struct Batch {
     pub outgoing: Vec<Outgoing>,
     /// Receipts, dead letters and side records.
     pub puts: Vec<Put>,
-    /// Messages to connections.
+    /// Messages to connections, each as the connection's id and a text, in order.
     pub pushes: Vec<(String, String)>,
     /// Why the batch ends before the next envelope.
     pub stop: Option<Stop>,
@@ -56,7 +56,7 @@ pub enum Stop {
 pub struct Input<'a> {
     /// The image of the mailbox.
     pub image: &'a Mailbox,
-    /// The actor.
+    /// The kind whose actor runs the envelopes.
     pub kind: &'a Kind,
     /// The receipts of everything that is keyed.
     pub receipts: &'a Receipts,

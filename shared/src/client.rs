@@ -25,36 +25,36 @@ use crate::sharing::{Boarding, Carried, Class, Lead, Sharing};
 use crate::store::{Consistency, StoreError, backoff};
 use crate::visit::{Held, Pushes, go_on, visit_all};
 
-/// How a post is processed.
+/// Who processes a post, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// At once by the poster, if the entity is free.
     Inline,
-    /// By `drain`.
+    /// Later by `drain`, which the stream wakes.
     Detached,
 }
 
 /// A post and what its poster wants to know.
 #[derive(Clone, Copy, Debug)]
 pub struct Submission<'a> {
-    /// To whom.
+    /// The entity that receives the events.
     pub entity: &'a EntityId,
     /// At most 25 events, stored all or none.
     pub drafts: &'a [Draft],
-    /// Who processes them.
+    /// Whether the poster processes them, or `drain` later.
     pub mode: Mode,
     /// How long to wait for the results when somebody else processes them, in milliseconds.
     pub wait_ms: u64,
-    /// When the invocation ends.
+    /// When the invocation ends, after which nothing may be started.
     pub deadline: Millis,
 }
 
 /// One event and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipted {
-    /// The event.
+    /// The event that was posted.
     pub event: EventId,
-    /// Where it stands.
+    /// Where the event stands by now.
     pub standing: Standing,
 }
 
@@ -64,16 +64,16 @@ pub enum SubmitError {
     /// The mailbox had no room for as long as a post waits. Nothing is stored.
     #[error("the mailbox of {0} is full")]
     Full(EntityId),
-    /// The post may or may not be stored.
+    /// The database did not say whether the post is stored. Posted again without an idempotency key, it may be applied twice.
     #[error("it cannot be told whether envelope {0} is stored")]
     Unknown(EnvelopeId),
     /// The task that carried the post was dropped. The post may or may not be stored.
     #[error("the task that carried the post was dropped")]
     Abandoned,
-    /// The store failed. The post may or may not be stored.
+    /// The database failed or did not answer. The post may or may not be stored.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The entity's item is damaged.
+    /// The entity's item in the table cannot be read.
     #[error(transparent)]
     Damaged(StepError),
 }
@@ -87,8 +87,9 @@ impl From<StepError> for SubmitError {
     }
 }
 
-/// Why a question has no answer.
+/// Why [`Client::ask`] has no reply.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum AskError {
     /// The rules of the business refuse it.
     #[error("{}", .0.detail)]
@@ -105,12 +106,12 @@ pub enum AskError {
     /// It was processed, and its reply is no longer at hand: to keep one, ask with a key.
     #[error("event {0} is processed, and its reply is no longer at hand")]
     Forgotten(EventId),
-    /// It has no receipt.
+    /// It could not be posted, or not certainly.
     #[error(transparent)]
     Submit(#[from] SubmitError),
 }
 
-/// A client of the entities, over one host.
+/// Posts events to entities of any kind, and waits for what becomes of them.
 #[derive(Clone, Debug)]
 pub struct Client<H> {
     host: H,
@@ -125,13 +126,13 @@ impl<H: Host> Client<H> {
         Self { host, sharing }
     }
 
-    /// The same client over another view of its host: it shares writes with those that it was made from.
+    /// Makes a client over another view of the host, which still shares its writes with this one.
     #[must_use]
     pub fn over<V: Host>(&self, host: V) -> Client<V> {
         Client { host, sharing: self.sharing.clone() }
     }
 
-    /// The host.
+    /// The host that the client works on.
     #[must_use]
     pub fn host(&self) -> &H {
         &self.host

@@ -11,11 +11,13 @@ use std::time::Duration;
 use serde_dynamo::Item;
 
 use crate::envelope::Millis;
-use crate::host::Host;
+use crate::host::{Host, ReadHost};
 use crate::limits::Settings;
 use crate::push::Pushed;
 use crate::registry::Registry;
-use crate::store::{Consistency, Consumed, Delete, Key, Page, Query, Store, StoreError, Transaction, Update, Written};
+use crate::store::{
+    Consistency, Consumed, Delete, Key, Page, Query, ReadStore, Store, StoreError, Transaction, Update, Written,
+};
 use crate::waiting::Waiting;
 
 /// As the header has it: a dictionary of RFC 8941, `write=2, read=0.5`.
@@ -47,13 +49,13 @@ impl Total {
 
 /// A host whose store counts. Clones count together.
 #[derive(Clone)]
-pub struct Metered<H: Host> {
+pub struct Metered<H: ReadHost> {
     host: H,
     store: Counted<H::Store>,
 }
 
-impl<H: Host> Metered<H> {
-    /// The same host, with nothing consumed.
+impl<H: ReadHost> Metered<H> {
+    /// Wraps a host and counts from zero what is consumed through it.
     #[must_use]
     pub fn new(host: &H) -> Self {
         let store = Counted { store: host.store().clone(), total: Total::default() };
@@ -67,7 +69,7 @@ impl<H: Host> Metered<H> {
     }
 }
 
-impl<H: Host> Host for Metered<H> {
+impl<H: ReadHost> ReadHost for Metered<H> {
     type Store = Counted<H::Store>;
 
     fn store(&self) -> &Self::Store {
@@ -97,7 +99,9 @@ impl<H: Host> Host for Metered<H> {
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send {
         self.host.sleep(duration)
     }
+}
 
+impl<H: Host> Host for Metered<H> {
     fn waiting(&self) -> &Waiting {
         self.host.waiting()
     }
@@ -114,13 +118,21 @@ pub struct Counted<S> {
     total: Total,
 }
 
-impl<S: Store> Store for Counted<S> {
+impl<S: ReadStore> ReadStore for Counted<S> {
     async fn get(&self, key: Key, consistency: Consistency) -> Result<(Option<Item>, Consumed), StoreError> {
         let (item, consumed) = self.store.get(key, consistency).await?;
         self.total.add(consumed);
         Ok((item, consumed))
     }
 
+    async fn query(&self, query: Query) -> Result<Page, StoreError> {
+        let page = self.store.query(query).await?;
+        self.total.add(page.consumed);
+        Ok(page)
+    }
+}
+
+impl<S: Store> Store for Counted<S> {
     async fn update(&self, update: Update) -> Result<Written, StoreError> {
         let written = self.store.update(update).await;
         self.total.add_written(&written);
@@ -137,11 +149,5 @@ impl<S: Store> Store for Counted<S> {
         let written = self.store.delete(delete).await;
         self.total.add_written(&written);
         written
-    }
-
-    async fn query(&self, query: Query) -> Result<Page, StoreError> {
-        let page = self.store.query(query).await?;
-        self.total.add(page.consumed);
-        Ok(page)
     }
 }

@@ -7,8 +7,6 @@ use metrics_cloudwatch_embedded::{Builder, Collector};
 
 use crate::metrics;
 
-/// The namespace of every metric in CloudWatch.
-pub const NAMESPACE: &str = "Leasebox";
 /// The dimension that every metric has beside its labels.
 pub const FUNCTION: &str = "function";
 
@@ -17,12 +15,13 @@ pub const FUNCTION: &str = "function";
 pub struct Emitter(&'static Collector);
 
 impl Emitter {
-    /// Collects from now on, for the function of this name.
+    /// Collects from now on, into this namespace of CloudWatch, for the function of this name. Two stacks of one account
+    /// have each a namespace of their own, so that neither rings the other's alarms.
     ///
     /// # Errors
     /// When the process already has a recorder.
-    pub fn install(function: &'static str) -> Result<Self, metrics_cloudwatch_embedded::Error> {
-        let collector = Builder::new().cloudwatch_namespace(NAMESPACE).with_dimension(FUNCTION, function).init()?;
+    pub fn install(namespace: String, function: &'static str) -> Result<Self, metrics_cloudwatch_embedded::Error> {
+        let collector = Builder::new().cloudwatch_namespace(namespace).with_dimension(FUNCTION, function).init()?;
         metrics::describe();
         Ok(Self(collector))
     }
@@ -33,7 +32,7 @@ impl Emitter {
         self.flush_to(io::stdout());
     }
 
-    /// The same to another place.
+    /// Writes what was collected since the last call to a writer, as [`Emitter::flush`] does to the standard output.
     pub fn flush_to(self, writer: impl io::Write) {
         if let Err(error) = self.0.flush(writer) {
             tracing::warn!(%error, "the metrics of an invocation were not written");

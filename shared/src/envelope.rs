@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, json_schema};
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -17,8 +18,9 @@ pub use derived::DERIVED_BYTES;
 pub use crate::key::{IdempotencyKey, Keyed, body_hash};
 
 /// A point in time in milliseconds since the Unix epoch, on whichever machine's clock wrote it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(inline)]
 pub struct Millis(pub u64);
 
 impl Millis {
@@ -51,7 +53,7 @@ pub struct EntityId {
 }
 
 impl EntityId {
-    /// Checks both parts.
+    /// Makes an id of a kind's name, 1 to 32 bytes, and the entity's own id, 1 to 128 bytes.
     ///
     /// # Errors
     /// When a part is empty, too long or has a character outside its alphabet.
@@ -108,7 +110,11 @@ impl<'de> Deserialize<'de> for EntityId {
     }
 }
 
-fn check_kind(kind: &str) -> Result<(), Malformed> {
+/// Whether a text may be the name of a kind.
+///
+/// # Errors
+/// When it may not: what a name is.
+pub fn check_kind(kind: &str) -> Result<(), Malformed> {
     let starts = kind.starts_with(|c: char| c.is_ascii_lowercase());
     let alphabet = kind.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if starts && alphabet && kind.len() <= limits::KIND_BYTES {
@@ -121,7 +127,11 @@ fn check_kind(kind: &str) -> Result<(), Malformed> {
     )))
 }
 
-fn check_id(id: &str) -> Result<(), Malformed> {
+/// Whether a text may be the id of an entity.
+///
+/// # Errors
+/// When it may not: what an id is.
+pub fn check_id(id: &str) -> Result<(), Malformed> {
     if id.len() > limits::ID_BYTES {
         return Err(no_id(id));
     }
@@ -129,7 +139,10 @@ fn check_id(id: &str) -> Result<(), Malformed> {
 }
 
 /// Whether a text could be an id by its characters, or be made of ids, as the name of a transfer is.
-pub(crate) fn check_part(text: &str) -> Result<(), Malformed> {
+///
+/// # Errors
+/// When it could not: what an id is.
+pub fn check_part(text: &str) -> Result<(), Malformed> {
     let alphabet = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._~:@+=,-".contains(&b));
     if alphabet && !matches!(text, "" | "." | "..") { Ok(()) } else { Err(no_id(text)) }
 }
@@ -150,6 +163,27 @@ fn short(text: &str) -> String {
     }
     quoted
 }
+
+/// Declares that a type is a text in JSON.
+macro_rules! text_schema {
+    ($($name:ident),*) => {
+        $(impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                json_schema!({"type": "string"})
+            }
+        })*
+    };
+}
+
+text_schema!(EntityId, EventId, EnvelopeId, Owner);
 
 /// Declares an id of twelve bytes, shown, and written in texts, as 24 hexadecimal digits: they order as the bytes do.
 macro_rules! binary_id {
@@ -241,7 +275,7 @@ impl Owner {
 pub struct EventId {
     /// The place in the entity's order, from 1.
     pub sequence: u64,
-    /// The envelope's id.
+    /// The id of the envelope that carries the event.
     pub id: EnvelopeId,
 }
 

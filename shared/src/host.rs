@@ -10,15 +10,15 @@ use crate::envelope::Millis;
 use crate::limits::Settings;
 use crate::push::Pushed;
 use crate::registry::Registry;
-use crate::store::Store;
+use crate::store::{ReadStore, Store};
 use crate::waiting::Waiting;
 
-/// The world around the protocol.
-pub trait Host: Clone + Send + Sync + 'static {
+/// What a reader asks of the world. It has no way to write: that is what the function that reads is given.
+pub trait ReadHost: Clone + Send + Sync + 'static {
     /// The store it has.
-    type Store: Store;
+    type Store: ReadStore;
 
-    /// The store.
+    /// The store that it reads from.
     fn store(&self) -> &Self::Store;
 
     /// The kinds of entity.
@@ -33,12 +33,15 @@ pub trait Host: Clone + Send + Sync + 'static {
     /// The time since some moment of the past: for measuring only, and it never goes back.
     fn stopwatch(&self) -> Duration;
 
-    /// A random number.
+    /// A random number of 64 bits.
     fn random(&self) -> u64;
 
-    /// Waits.
+    /// Waits for so long by the host's clock.
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send;
+}
 
+/// The world around the protocol.
+pub trait Host: ReadHost<Store: Store> {
     /// Requests of this process that wait for an event.
     fn waiting(&self) -> &Waiting;
 

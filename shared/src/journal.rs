@@ -18,7 +18,7 @@ use crate::table;
 pub struct Entry {
     /// Its place, from 1 and without a gap: the version of the state that it leads to.
     pub version: u64,
-    /// What has happened.
+    /// The name of what has happened: the event's `type`.
     pub r#type: String,
     /// The version of its form.
     pub schema: u32,

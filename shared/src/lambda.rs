@@ -12,10 +12,10 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::SharedCredentialsProvider;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
-use crate::actors;
 use crate::limits::Settings;
 use crate::live::{Clock, Config, Live, pushes};
 use crate::log::quiet;
+use crate::registry::Registry;
 use crate::store::StoreError;
 use crate::store::dynamodb::{self, DynamoDb, Roots};
 
@@ -27,7 +27,7 @@ const UNTRUSTED: &str = "invalid peer certificate";
 /// It trusts the authorities that sign AWS's certificates: to read the system's hundred and fifty takes longer than
 /// everything else at a start. In China, where the environment names others (`SSL_CERT_FILE`, `SSL_CERT_DIR`), and when the
 /// table's certificate is of somebody else, it trusts what the system does.
-pub async fn connect(config: Config) -> (SdkConfig, Live<DynamoDb>) {
+pub async fn connect(config: Config, registry: Registry) -> (SdkConfig, Live<DynamoDb>) {
     let named = variable("SSL_CERT_FILE").or_else(|| variable("SSL_CERT_DIR")).is_some();
     let others = named || variable("AWS_REGION").is_some_and(|region| region.starts_with("cn-"));
     let mut sdk = sdk(if others { Roots::System } else { Roots::Amazon });
@@ -49,7 +49,7 @@ pub async fn connect(config: Config) -> (SdkConfig, Live<DynamoDb>) {
         settings.lease_ms = seconds.saturating_mul(1000);
     }
     let pushes = pushes(&sdk, &config);
-    (sdk, Live::new(store, actors::registry(), settings, pushes, Clock::machine()))
+    (sdk, Live::new(store, registry, settings, pushes, Clock::machine()))
 }
 
 /// The SDK with this project's settings and the function's own credentials.

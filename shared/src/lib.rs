@@ -22,17 +22,15 @@
 //! [`limits`] all numbers, [`store`] DynamoDB's operations as a trait, [`host`] everything else from outside.
 
 pub mod actor;
-pub mod actors;
 pub mod batch;
-pub mod chat;
 pub mod client;
 pub mod consumption;
 pub mod deliver;
 pub mod direct;
 pub mod emf;
 pub mod envelope;
+pub mod erased;
 pub mod host;
-pub mod http;
 pub mod journal;
 pub mod key;
 pub mod lambda;
@@ -60,8 +58,9 @@ pub mod store;
 pub mod table;
 pub mod testing;
 pub mod text;
+#[cfg(test)]
+mod toys;
 pub mod trace;
-pub mod transfers;
 pub mod visit;
 pub mod waiting;
 pub mod wake;

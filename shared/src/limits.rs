@@ -210,7 +210,7 @@ pub enum Consumption {
     /// Those to requests that ask for it.
     #[default]
     Asked,
-    /// All.
+    /// All answers, whether they ask for it or not.
     Always,
 }
 

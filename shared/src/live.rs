@@ -10,7 +10,7 @@ use aws_sdk_apigatewaymanagement::Client;
 use aws_sdk_apigatewaymanagement::config::Builder;
 
 use crate::envelope::Millis;
-use crate::host::Host;
+use crate::host::{Host, ReadHost};
 use crate::limits::{Consumption, Direct, Settings};
 use crate::push::{Pushed, Pushes};
 use crate::registry::Registry;
@@ -40,7 +40,7 @@ impl Clock {
         Self(Arc::new(now))
     }
 
-    /// This machine's clock.
+    /// A clock that asks this machine for the time.
     #[must_use]
     pub fn machine() -> Self {
         Self::new(machine_time)
@@ -76,7 +76,7 @@ pub fn machine_time() -> Millis {
     Millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-impl<S: Store> Host for Live<S> {
+impl<S: Store> ReadHost for Live<S> {
     type Store = S;
 
     fn store(&self) -> &S {
@@ -106,7 +106,9 @@ impl<S: Store> Host for Live<S> {
     async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
     }
+}
 
+impl<S: Store> Host for Live<S> {
     fn waiting(&self) -> &Waiting {
         &self.waiting
     }
@@ -119,7 +121,7 @@ impl<S: Store> Host for Live<S> {
 /// What a process is told from outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The table's name.
+    /// The name of the table.
     pub table: String,
     /// How long a holder may keep an entity without renewing, in seconds.
     pub lease_seconds: Option<u64>,

@@ -112,7 +112,7 @@ fn span(step: &'static str, hop: &Hop) -> Span {
 }
 
 /// What is logged while a request is answered stands in this span.
-pub(crate) fn request_span(method: &str, route: &str, hop: Option<&Hop>) -> Span {
+pub fn request_span(method: &str, route: &str, hop: Option<&Hop>) -> Span {
     let trace_id = hop.map(|hop| display(hop.trace.trace_id()));
     let span_id = hop.map(|hop| display(hop.trace.span_id()));
     let parent_id = hop.and_then(Hop::parent_id).map(display);

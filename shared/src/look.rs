@@ -21,7 +21,7 @@ const LOOK_MS: u64 = 3_000;
 pub enum Company {
     /// Others: whatever kills this invocation must not be held against all of them.
     Others,
-    /// Nobody.
+    /// Nobody else: what kills this invocation is held against the one entity.
     Nobody,
 }
 

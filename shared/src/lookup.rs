@@ -6,14 +6,14 @@ use futures::future::try_join_all;
 use serde_dynamo::{AttributeValue, Item};
 
 use crate::envelope::{EntityId, Millis};
-use crate::host::Host;
+use crate::host::ReadHost;
 use crate::limits;
 use crate::mailbox::image::Mailbox;
 use crate::mailbox::{StepError, reread};
 use crate::receipt;
 use crate::records::{Lookup, Records, Stored};
 use crate::registry::Kind;
-use crate::store::{Consistency, Order, Query, Store, StoreError};
+use crate::store::{Consistency, Order, Query, ReadStore, StoreError};
 use crate::table;
 
 /// Looks up what the first `most` envelopes of a queue are decided with. An actor may name more once it knows what was
@@ -21,7 +21,7 @@ use crate::table;
 ///
 /// # Errors
 /// When the store fails beyond the deadline.
-pub async fn look_up<H: Host>(
+pub async fn look_up<H: ReadHost>(
     host: &H,
     kind: &Kind,
     image: &Mailbox,
@@ -55,7 +55,7 @@ pub(crate) fn asked(kind: &Kind, image: &Mailbox, most: usize, records: &Records
 ///
 /// # Errors
 /// When the store fails beyond the deadline.
-pub async fn one<H: Host>(
+pub async fn one<H: ReadHost>(
     host: &H,
     entity: &EntityId,
     lookup: &Lookup,
@@ -77,7 +77,7 @@ pub async fn one<H: Host>(
 ///
 /// # Errors
 /// When the store fails beyond the deadline.
-pub async fn between<H: Host>(
+pub async fn between<H: ReadHost>(
     host: &H,
     entity: &EntityId,
     (from, to): (&str, &str),

@@ -13,31 +13,31 @@ use crate::store::Consumed;
 /// What a number counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// Things.
+    /// A number of things or occurrences.
     Count,
-    /// Seconds.
+    /// A duration in seconds.
     Seconds,
 }
 
 /// How values of a metric add up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// It only grows.
+    /// A counter, which only grows.
     Counter,
     /// Its values are a distribution.
     Histogram,
 }
 
-/// One metric.
+/// A metric: its name, how its values add up, and what it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Metric {
     /// Its name, in Prometheus and in CloudWatch alike.
     pub name: &'static str,
     /// How it adds up.
     pub shape: Shape,
-    /// What it counts.
+    /// The unit of its values.
     pub unit: Unit,
-    /// Its labels.
+    /// The names of its labels.
     pub labels: &'static [&'static str],
     /// What it says, for a reader.
     pub help: &'static str,
@@ -261,7 +261,7 @@ pub(crate) fn consumed(partition: &str, operation: &'static str, consumed: Consu
 /// What became of a wake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Woken {
-    /// It was sent.
+    /// It was sent to the queue.
     Sent,
     /// It could not be sent.
     Failed,

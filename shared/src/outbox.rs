@@ -22,7 +22,7 @@ pub struct Outgoing {
     /// Its number among that envelope's effects.
     #[serde(rename = "x")]
     pub index: u32,
-    /// Who receives it.
+    /// The entity that receives it.
     #[serde(rename = "r")]
     pub to: EntityId,
     /// The command as compact JSON.
@@ -77,7 +77,7 @@ impl Outgoing {
         (self.failures >= limits::DELIVERY_FAILURES).then(|| format!("its delivery failed {} times", self.failures))
     }
 
-    /// The same after one more failure: due again after 1 s, 2 s, 4 s and so on, up to five minutes.
+    /// Counts one more failure: it is due again after 1 s, 2 s, 4 s and so on, up to five minutes.
     #[must_use]
     pub fn failed(mut self, now: Millis) -> Self {
         let pause = (1_000_u64 << self.failures.min(9)).min(PAUSE_MOST_MS);

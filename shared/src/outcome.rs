@@ -21,7 +21,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The stored form.
+    /// The stored form, as JSON.
     #[must_use]
     pub fn to_json(&self) -> String {
         // Every part is a string, a number or a `Value`, none of which fails to serialize.
@@ -40,7 +40,7 @@ impl Outcome {
 pub struct Settled {
     /// The event whose outcome this is.
     pub event: EventId,
-    /// How it ended.
+    /// How the event ended.
     pub outcome: Outcome,
     /// Whether an earlier post with the same key had already had the effect.
     pub replayed: bool,

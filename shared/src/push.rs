@@ -18,7 +18,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 /// How long a push may take. Whoever waits for one gives up sooner.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Where pushes go.
+/// Where messages to WebSocket connections go.
 #[derive(Clone, Debug)]
 pub enum Pushes {
     /// To the management endpoint of a WebSocket API.
@@ -52,9 +52,9 @@ impl Pushes {
         Self::ByConnection(Client::from_conf(settings.build()))
     }
 
-    /// Pushes one message. It is best effort: a connection that is gone, or an endpoint that does not answer within
-    /// two seconds, costs the message and nothing else. Whoever no longer waits for it takes nothing back: it goes on by
-    /// itself, as far as the process does.
+    /// Pushes one message to a connection. It is best effort: a connection that is gone, or an endpoint that does not
+    /// answer within two seconds, costs the message and nothing else. Whoever no longer waits for it takes nothing
+    /// back: it goes on by itself, as far as the process does.
     pub async fn push(&self, connection: &str, message: &str) -> Pushed {
         let pushed = match self {
             Self::Gateway(client) => post(client, connection, message, None).await,

@@ -5,12 +5,12 @@ use std::collections::{BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 
 use crate::envelope::{EntityId, Envelope, EventId, Keyed, Millis};
-use crate::host::Host;
+use crate::host::ReadHost;
 use crate::limits;
 use crate::mailbox::image::Damaged;
 use crate::mailbox::{StepError, reread};
 use crate::outcome::{Outcome, Settled};
-use crate::store::{Consistency, Put, Store, StoreError};
+use crate::store::{Consistency, Put, ReadStore, StoreError};
 use crate::table;
 
 /// What a key was used for, and how it ended.
@@ -69,7 +69,7 @@ impl Receipt {
 ///
 /// # Errors
 /// When the store fails beyond the deadline, or a receipt is damaged.
-pub async fn look_up<H: Host>(
+pub async fn look_up<H: ReadHost>(
     host: &H,
     entity: &EntityId,
     batch: &[Envelope],
@@ -83,7 +83,7 @@ pub async fn look_up<H: Host>(
     Ok(futures::future::try_join_all(reads).await?.into_iter().flatten().collect())
 }
 
-async fn read<H: Host>(
+async fn read<H: ReadHost>(
     host: &H,
     entity: &EntityId,
     name: &str,
@@ -102,7 +102,7 @@ async fn read<H: Host>(
 ///
 /// # Errors
 /// The last error, when the deadline is near or there is no use in another try.
-pub async fn get<H: Host>(
+pub async fn get<H: ReadHost>(
     host: &H,
     key: crate::store::Key,
     deadline: Millis,

@@ -26,7 +26,7 @@ pub struct Record {
 /// Where a side record stands in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// Which list.
+    /// The list in which the record stands.
     pub list: List,
     /// Its place in it: the list is in the order of these, byte by byte. 1 to 512 bytes.
     pub rank: String,
@@ -34,8 +34,9 @@ pub struct Listed {
 
 /// A list of side records, through an index that follows the table some milliseconds later.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum List {
-    /// Of one entity.
+    /// A list of one entity, by its name.
     Own(&'static str),
     /// Of all entities of its kind. A list takes about 1,000 writes a second: spread a busier one over several.
     Shared(String),
@@ -63,13 +64,14 @@ impl Record {
         Ok(Self { name: name.into(), item, expires: None, listed: None })
     }
 
-    /// The same, which DynamoDB may delete some time after this.
+    /// Lets DynamoDB delete the record some time after `at`; until then it can be read.
     #[must_use]
     pub fn expires(self, at: Millis) -> Self {
         Self { expires: Some(at), ..self }
     }
 
-    /// The same in a list. It leaves that when it is written again without this.
+    /// Puts the record into a list, at a place that `rank` says: 1 to 512 bytes, compared byte by byte. It leaves that
+    /// when it is written again without this.
     #[must_use]
     pub fn listed(self, list: List, rank: impl Into<String>) -> Self {
         Self { listed: Some(Listed { list, rank: rank.into() }), ..self }
@@ -78,14 +80,15 @@ impl Record {
 
 /// A side record that an event is decided with.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Lookup {
-    /// The one of this name.
+    /// The side record of this name.
     Named(String),
     /// The last, in the order of names, of those from one name to another, both included.
     Last {
-        /// The first name.
+        /// The first name of the range.
         from: String,
-        /// The last name.
+        /// The last name of the range.
         to: String,
     },
 }
@@ -93,14 +96,14 @@ pub enum Lookup {
 /// A side record as it is stored: its name, and what the actor gave it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stored {
-    /// Its name.
+    /// The name of the record.
     pub name: String,
     /// Its content, a map; anything else is damage.
     pub record: AttributeValue,
 }
 
 impl Stored {
-    /// The content.
+    /// Reads the content as a `T`.
     ///
     /// # Errors
     /// When it is not of the form that is asked for.
@@ -116,7 +119,7 @@ pub enum Unusable {
     /// It is not of the form that is asked for.
     #[error("the side record {name} cannot be read: {cause}")]
     Damaged {
-        /// Its name.
+        /// The name of the record.
         name: String,
         /// What is wrong with it.
         cause: String,
@@ -143,13 +146,13 @@ pub struct Records {
 pub static NONE: Records = Records { found: BTreeMap::new(), written: BTreeMap::new() };
 
 impl Records {
-    /// Records that were looked up.
+    /// Records as they were looked up, none where there was none.
     #[must_use]
     pub fn new(found: impl IntoIterator<Item = (Lookup, Option<Stored>)>) -> Self {
         Self { found: found.into_iter().collect(), written: BTreeMap::new() }
     }
 
-    /// Whether this was looked up.
+    /// Whether this was looked up, found or not.
     #[must_use]
     pub fn has(&self, lookup: &Lookup) -> bool {
         self.found.contains_key(lookup)

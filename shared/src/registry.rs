@@ -42,9 +42,9 @@ impl Registry {
 /// One kind with its types taken off.
 #[derive(Clone, Copy, Debug)]
 pub struct Kind {
-    /// Its name.
+    /// The name of the kind.
     pub name: &'static str,
-    /// Its poison policy.
+    /// What happens to an envelope that cannot be processed.
     pub poison: Poison,
     /// Whether its state follows from a journal.
     pub journal: bool,
@@ -73,7 +73,7 @@ pub struct Parsed {
 pub struct Stored<'a> {
     /// The version of the kind that wrote it.
     pub schema: u32,
-    /// The state itself.
+    /// The state as DynamoDB has it.
     pub state: &'a AttributeValue,
 }
 
@@ -95,7 +95,7 @@ pub enum Unreadable {
 
 /// An actor on stage: its state between the events of one batch.
 pub trait Stage: Send {
-    /// Applies one envelope. A fault, also a caught panic, leaves the state as it was.
+    /// Applies one envelope to the state. A fault, also a caught panic, leaves the state as it was.
     ///
     /// # Errors
     /// The fault of the actor, of its panic, or of an envelope that it cannot read.
@@ -129,7 +129,7 @@ pub type With<'a> = (Millis, &'a Records);
 /// What one envelope made of an actor on stage.
 #[derive(Debug)]
 pub struct Ran {
-    /// How it ended.
+    /// How the envelope ended.
     pub outcome: Outcome,
     /// What it does to the world outside the state.
     pub effects: Vec<Effect>,

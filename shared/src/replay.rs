@@ -6,14 +6,14 @@ use serde_dynamo::AttributeValue::S;
 use serde_json::Value;
 
 use crate::envelope::{EntityId, Millis};
-use crate::host::Host;
+use crate::host::ReadHost;
 use crate::journal::{self, Entry};
 use crate::limits;
 use crate::mailbox::image::Mailbox;
 use crate::mailbox::{StepError, reread, view};
 use crate::registry::{Kind, Stage, Unreadable};
 use crate::sourced::Snapshot;
-use crate::store::{Consistency, Order, Query, Store};
+use crate::store::{Consistency, Order, Query, ReadStore};
 use crate::table;
 
 /// Journal items that one step of a replay reads. An item has up to 4 KB, and DynamoDB reads at most 1 MB at once.
@@ -28,15 +28,15 @@ pub enum ReplayError {
     /// The state or an event of the journal cannot be used.
     #[error("{entity}: {unreadable}")]
     Unreadable {
-        /// Whose.
+        /// The entity whose journal was read.
         entity: EntityId,
-        /// Why not.
+        /// Why the state or the event cannot be used.
         unreadable: Unreadable,
     },
     /// The time was over before the journal was.
     #[error("the journal of {entity} is too long for one request: there was time for {events} events")]
     TooLong {
-        /// Whose.
+        /// The entity whose journal was read.
         entity: EntityId,
         /// How many there was time for.
         events: u64,
@@ -92,7 +92,7 @@ impl Replayed {
 pub struct Verified {
     /// The snapshot that was compared.
     pub snapshot: Snapshot<Value>,
-    /// How it compares.
+    /// How the snapshot compares with the journal.
     pub verdict: Verdict,
 }
 
@@ -111,7 +111,7 @@ pub enum Verdict {
 ///
 /// # Errors
 /// When the store fails beyond the deadline, or an item is damaged.
-pub async fn page<H: Host>(
+pub async fn page<H: ReadHost>(
     host: &H,
     entity: &EntityId,
     from: u64,
@@ -130,7 +130,7 @@ pub async fn page<H: Host>(
 ///
 /// # Errors
 /// When the journal cannot be read to the end.
-pub async fn replay<H: Host>(
+pub async fn replay<H: ReadHost>(
     host: &H,
     (kind, entity): (&Kind, &EntityId),
     until: Until,
@@ -162,7 +162,7 @@ pub async fn replay<H: Host>(
 ///
 /// # Errors
 /// When the store fails, or the snapshot itself cannot be read.
-pub async fn verify<H: Host>(
+pub async fn verify<H: ReadHost>(
     host: &H,
     kind: &Kind,
     image: &Mailbox,
@@ -191,7 +191,7 @@ pub async fn verify<H: Host>(
 ///
 /// # Errors
 /// When the store fails, or the snapshot itself cannot be read.
-pub async fn verify_entity<H: Host>(
+pub async fn verify_entity<H: ReadHost>(
     host: &H,
     (kind, entity): (&Kind, &EntityId),
     deadline: Millis,
@@ -209,12 +209,12 @@ pub async fn verify_entity<H: Host>(
 ///
 /// # Errors
 /// When the store fails, or the snapshot cannot be read.
-pub async fn snapshot<H: Host>(host: &H, of: (&Kind, &EntityId)) -> Result<Option<Snapshot<Value>>, ReplayError> {
+pub async fn snapshot<H: ReadHost>(host: &H, of: (&Kind, &EntityId)) -> Result<Option<Snapshot<Value>>, ReplayError> {
     Ok(kept(host, of).await?.map(|(_, snapshot)| snapshot))
 }
 
 /// The mailbox of an entity, and the snapshot in it.
-async fn kept<H: Host>(
+async fn kept<H: ReadHost>(
     host: &H,
     (kind, entity): (&Kind, &EntityId),
 ) -> Result<Option<(Mailbox, Snapshot<Value>)>, ReplayError> {
@@ -241,7 +241,7 @@ fn read_snapshot(entity: &EntityId, stage: &dyn Stage) -> Result<Snapshot<Value>
 ///
 /// # Errors
 /// When the store fails for so long, or an item is damaged.
-pub async fn items<H: Host>(
+pub async fn items<H: ReadHost>(
     host: &H,
     entity: &EntityId,
     from: u64,

@@ -11,16 +11,17 @@ use std::time::Duration;
 use serde_dynamo::{AttributeValue, Item};
 
 use crate::envelope::Millis;
-use crate::host::Host;
+use crate::host::{Host, ReadHost};
 use crate::limits::Settings;
 use crate::mailbox::image::{Mailbox, write_lease};
 use crate::push::Pushed;
 use crate::registry::{Kind, Registry};
 use crate::store::{
-    Consistency, Consumed, Delete, Key, Page, Put, Query, Store, StoreError, Transaction, Update, Written,
+    Consistency, Consumed, Delete, Key, Page, Put, Query, ReadStore, Store, StoreError, Transaction, Update, Written,
 };
 use crate::table;
 use crate::text::{text, texts};
+use crate::toys::{Counter, Forwarder};
 use crate::waiting::Waiting;
 
 /// When every script begins.
@@ -102,7 +103,7 @@ impl Scripted {
         Self {
             script: Arc::new(Mutex::new(script)),
             settings: Arc::default(),
-            registry: Arc::new(crate::actors::registry()),
+            registry: Arc::new(Registry::new([Kind::of::<Counter>(), Kind::of::<Forwarder>()])),
             waiting: Waiting::default(),
         }
     }
@@ -182,7 +183,7 @@ impl Scripted {
     }
 }
 
-impl Store for Scripted {
+impl ReadStore for Scripted {
     async fn get(&self, key: Key, consistency: Consistency) -> Result<(Option<Item>, Consumed), StoreError> {
         match self.reply(format!("{consistency:?} {}", key.sk)).await? {
             Reply::Item(item) => Ok((item, Consumed::default())),
@@ -190,6 +191,16 @@ impl Store for Scripted {
         }
     }
 
+    async fn query(&self, query: Query) -> Result<Page, StoreError> {
+        self.script().queries.push(query.clone());
+        match self.reply(format!("query {}", query.condition)).await? {
+            Reply::Page(page) => Ok(page),
+            other => panic!("{other:?} answers no query"),
+        }
+    }
+}
+
+impl Store for Scripted {
     async fn update(&self, update: Update) -> Result<Written, StoreError> {
         self.script().writes.push((update.clone(), Vec::new()));
         self.written(format!("update {}", update.key.sk)).await
@@ -203,17 +214,9 @@ impl Store for Scripted {
     async fn delete(&self, delete: Delete) -> Result<Written, StoreError> {
         self.written(format!("delete {}", delete.key.sk)).await
     }
-
-    async fn query(&self, query: Query) -> Result<Page, StoreError> {
-        self.script().queries.push(query.clone());
-        match self.reply(format!("query {}", query.condition)).await? {
-            Reply::Page(page) => Ok(page),
-            other => panic!("{other:?} answers no query"),
-        }
-    }
 }
 
-impl Host for Scripted {
+impl ReadHost for Scripted {
     type Store = Self;
 
     fn store(&self) -> &Self {
@@ -260,7 +263,9 @@ impl Host for Scripted {
         script.now += ms;
         script.slept.push(ms);
     }
+}
 
+impl Host for Scripted {
     fn waiting(&self) -> &Waiting {
         &self.waiting
     }

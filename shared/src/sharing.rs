@@ -59,7 +59,7 @@ pub struct Carried {
     pub image: Arc<Mailbox>,
     /// The acquisition that the write tried.
     pub owner: Option<Owner>,
-    /// The caller's events.
+    /// The caller's own events, in order.
     pub events: Vec<EventId>,
     /// For each event, the wait for a visit of this process.
     pub waiters: Vec<Waiter>,

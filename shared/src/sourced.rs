@@ -39,7 +39,7 @@ pub trait EventSourced: Sized + 'static {
     /// What may happen to it, as JSON objects tagged by `type`. At most 64 KB each.
     type Event: Serialize + DeserializeOwned;
 
-    /// What it answers.
+    /// What it answers a command with, once that is processed. At most 20 KB as stored.
     type Reply: Serialize + DeserializeOwned;
 
     /// Decides what happens because of a command.
@@ -90,13 +90,13 @@ pub trait EventSourced: Sized + 'static {
 }
 
 /// What follows from the first events of a journal.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Snapshot<S> {
-    /// How many events that are.
+    /// How many events the state follows from.
     pub version: u64,
     /// When the last of them was committed; 0 without events.
     pub at: Millis,
-    /// The state.
+    /// The state that follows from the events.
     pub state: S,
 }
 

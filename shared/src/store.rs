@@ -15,7 +15,7 @@ pub mod dynamodb;
 pub struct Key {
     /// The partition key: `kind/id`.
     pub pk: String,
-    /// The sort key.
+    /// The sort key: what the item is to its entity.
     pub sk: String,
 }
 
@@ -51,11 +51,11 @@ pub enum Returns {
 /// One conditional update of one item.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Update {
-    /// Which item.
+    /// The key of the item.
     pub key: Key,
-    /// The update expression.
+    /// The update expression, a constant of [`crate::table`] or made of several.
     pub update: Cow<'static, str>,
-    /// The condition expression.
+    /// The condition expression, under which the update is applied.
     pub condition: Cow<'static, str>,
     /// The values of both.
     pub values: Values,
@@ -66,9 +66,9 @@ pub struct Update {
 /// One item to be written whole, within a transaction.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Put {
-    /// Which item.
+    /// The key of the item.
     pub key: Key,
-    /// Its other attributes.
+    /// Its attributes besides the key.
     pub item: Item,
     /// The condition expression, when there is one, with its values.
     pub condition: Option<(&'static str, Values)>,
@@ -77,7 +77,7 @@ pub struct Put {
 /// One item to be deleted, if it is there.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Delete {
-    /// Which item.
+    /// The key of the item.
     pub key: Key,
     /// The condition expression, which takes no values.
     pub condition: &'static str,
@@ -88,7 +88,7 @@ pub struct Delete {
 pub struct Transaction {
     /// The update of the mailbox.
     pub update: Update,
-    /// The side records.
+    /// The items that are written whole: receipts, dead letters, side records and the journal.
     pub puts: Vec<Put>,
     /// What leaves the table with it.
     pub deletes: Vec<Delete>,
@@ -99,9 +99,9 @@ pub struct Transaction {
 /// In which order of its sort key a query reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// The smallest first.
+    /// The smallest key first.
     Ascending,
-    /// The greatest first.
+    /// The greatest key first.
     Descending,
 }
 
@@ -114,7 +114,7 @@ pub struct Query {
     pub consistency: Consistency,
     /// The key condition expression.
     pub condition: &'static str,
-    /// Its values.
+    /// The values of the condition.
     pub values: Values,
     /// Which end it begins at.
     pub order: Order,
@@ -127,9 +127,9 @@ pub struct Query {
 /// What an operation consumed, in DynamoDB's units.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Consumed {
-    /// Write units.
+    /// Write units (WCU) that were consumed.
     pub write: f64,
-    /// Read units.
+    /// Read units (RCU) that were consumed.
     pub read: f64,
 }
 
@@ -140,10 +140,10 @@ pub enum Written {
     Applied {
         /// The item after the write.
         item: Item,
-        /// What it consumed.
+        /// What the write consumed, in DynamoDB's units.
         consumed: Consumed,
     },
-    /// The condition failed.
+    /// It was not applied, because its condition failed.
     Refused {
         /// The item as it is; none when it does not exist, or when what a transaction was to delete is not there.
         old: Option<Item>,
@@ -155,11 +155,11 @@ pub enum Written {
 /// One page of results.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page {
-    /// The items.
+    /// The items of the page, in the query's order.
     pub items: Vec<Item>,
     /// The last key, when there may be more.
     pub last: Option<Item>,
-    /// What it consumed.
+    /// What the query consumed, in DynamoDB's units.
     pub consumed: Consumed,
 }
 
@@ -200,15 +200,21 @@ impl StoreError {
     }
 }
 
-/// DynamoDB's own operations, as far as the protocol uses them.
-pub trait Store: Clone + Send + Sync + 'static {
-    /// Reads one item.
+/// DynamoDB's operations that read. Whoever has nothing else cannot write, by its type.
+pub trait ReadStore: Clone + Send + Sync + 'static {
+    /// Reads one item by its key; none when it does not exist.
     fn get(
         &self,
         key: Key,
         consistency: Consistency,
     ) -> impl Future<Output = Result<(Option<Item>, Consumed), StoreError>> + Send;
 
+    /// Reads one page of the table or of an index, in the order of the sort key.
+    fn query(&self, query: Query) -> impl Future<Output = Result<Page, StoreError>> + Send;
+}
+
+/// DynamoDB's own operations, as far as the protocol uses them.
+pub trait Store: ReadStore {
     /// Updates one item if its condition holds.
     fn update(&self, update: Update) -> impl Future<Output = Result<Written, StoreError>> + Send;
 
@@ -218,9 +224,6 @@ pub trait Store: Clone + Send + Sync + 'static {
 
     /// Deletes one item if its condition holds.
     fn delete(&self, delete: Delete) -> impl Future<Output = Result<Written, StoreError>> + Send;
-
-    /// Reads one page of the table or of an index, in the order of the sort key.
-    fn query(&self, query: Query) -> impl Future<Output = Result<Page, StoreError>> + Send;
 }
 
 /// How long to wait before trying again, for the `attempt`-th time from 0: doubling from 20 ms to 640 ms, with full

@@ -46,7 +46,7 @@ pub const POST: &str = "SET #queue = list_append(if_not_exists(#queue, :none), :
     #bytes = if_not_exists(#bytes, :zero) + :size, #head = if_not_exists(#head, :zero), \
     #lease = if_not_exists(#lease, :mine), #version = if_not_exists(#version, :zero) + :one, \
     #pending = :p, #kind = :kind";
-/// The same without the lease: the stream wakes `drain`, which takes it.
+/// Appends envelopes without taking the lease: the stream wakes `drain`, which takes it.
 pub const POST_DETACHED: &str = "SET #queue = list_append(if_not_exists(#queue, :none), :envelopes), \
     #bytes = if_not_exists(#bytes, :zero) + :size, #head = if_not_exists(#head, :zero), \
     #version = if_not_exists(#version, :zero) + :one, \
@@ -58,7 +58,7 @@ pub const POST_IF: &str = "NOT contains(#queue, :first) AND NOT contains(#recent
     AND (attribute_not_exists(#evicted) OR #evicted < :id) \
     AND (attribute_not_exists(#queue) OR (size(#queue) <= :room AND #bytes <= :room_bytes))";
 
-/// Takes a lease. True after: this acquisition alone may change what only a holder changes.
+/// Takes a lease that is free. True after: this acquisition alone may change what only a holder changes.
 pub const ACQUIRE: &str = "SET #lease = :mine, #version = #version + :one";
 /// Nobody holds it, there is something to do, and nothing was done since I looked: a try that arrives late, after the
 /// same acquisition has done anything, takes nothing. The model shows the corner that is left: a holder that was replaced
@@ -66,7 +66,7 @@ pub const ACQUIRE: &str = "SET #lease = :mine, #version = #version + :one";
 pub const ACQUIRE_IF: &str = "attribute_not_exists(#lease) AND #pending = :p AND #head = :head";
 /// Takes a lease from a holder that is taken for dead, and counts it.
 pub const REPLACE: &str = "SET #lease = :mine, #version = #version + :one REMOVE #running ADD #attempts :one";
-/// The same when an envelope was marked as running: that is a strike against the envelope.
+/// Takes a lease as [`REPLACE`] does when an envelope was marked as running: that is a strike against the envelope.
 pub const REPLACE_STRIKE: &str =
     "SET #lease = :mine, #version = #version + :one REMOVE #running ADD #attempts :one, #strikes :one";
 /// The very lease that was seen, not renewed since: neither by a clock that steps nor by a wrong one is another replaced.
@@ -99,7 +99,7 @@ pub const DIRECT_LEASE: &str = ", #lease = :mine, #pending = :p";
 /// Nothing was written since I read the item: every write counts its version up. That covers side records, receipts and
 /// the journal too, for whatever writes them writes the item with them.
 pub const DIRECT_IF: &str = "#version = :version";
-/// The same when there was no item.
+/// Nothing was written since I looked and found no item.
 pub const DIRECT_IF_NEW: &str = "attribute_not_exists(#version)";
 
 /// What a commit forgets: the head moved, so nothing that is left is suspect.
@@ -136,7 +136,7 @@ pub const BLOCK: &str = "SET #lease = :blocked, #version = #version + :one";
 /// No receipt of that name was in force when the envelope was posted.
 pub const RECEIPT_IF: &str = "attribute_not_exists(#pk) OR #until <= :at";
 
-/// The same for the receipt of an envelope that an operator redrives: it may also be the one of its own failure.
+/// No other receipt than that of the envelope's own failure was in force: the condition for what an operator redrives.
 pub const RECEIPT_AGAIN_IF: &str = "attribute_not_exists(#pk) OR #until <= :at OR #event = :event";
 
 /// What has happened is written once. Only when a mailbox is not the one that its journal was written with, because

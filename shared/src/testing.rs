@@ -7,11 +7,10 @@
 //! ```
 //! use serde::{Deserialize, Serialize};
 //! use shared::actor::{Actor, Event, Fault, Rejection, Turn};
-//! use shared::actors::counter::{self, Counter, Increment};
 //! use shared::envelope::EntityId;
 //! use shared::testing::TestActor;
 //!
-//! /// Sells what is there, and counts what was sold in a counter of all shops.
+//! /// Sells what is there, and puts what was sold on a shelf of its own, to be counted.
 //! struct Shop;
 //!
 //! #[derive(Default, Serialize, Deserialize)]
@@ -19,7 +18,7 @@
 //!     pieces: u32,
 //! }
 //!
-//! #[derive(Serialize, Deserialize)]
+//! #[derive(Debug, PartialEq, Serialize, Deserialize)]
 //! #[serde(tag = "type", rename_all = "snake_case")]
 //! enum Command {
 //!     Fill { pieces: u32 },
@@ -39,8 +38,8 @@
 //!         let Some(pieces) = shelf.pieces.checked_sub(1) else {
 //!             return Ok(Turn::reject(Rejection::new("sold-out", 409, "the shelf is empty; fill it")));
 //!         };
-//!         let all = EntityId::new("counter", "sold").map_err(|error| Fault::new(error.to_string()))?;
-//!         Turn::reply(Shelf { pieces }, pieces).post::<Counter>(&all, &counter::Command::from(Increment { amount: 1 }))
+//!         let sold = EntityId::new("shop", "sold").map_err(|error| Fault::new(error.to_string()))?;
+//!         Turn::reply(Shelf { pieces }, pieces).post::<Shop>(&sold, &Command::Fill { pieces: 1 })
 //!     }
 //! }
 //!
@@ -52,7 +51,7 @@
 //! let bought = shop.run(Command::Buy)?;
 //! assert_eq!(*bought.reply(), 1);
 //! assert_eq!(bought.state.pieces, 1);
-//! assert_eq!(bought.posts_to::<Counter>(), [("sold".to_owned(), Increment { amount: 1 }.into())]);
+//! assert_eq!(bought.posts_to::<Shop>(), [("sold".to_owned(), Command::Fill { pieces: 1 })]);
 //! # Ok(())
 //! # }
 //! ```
@@ -84,7 +83,7 @@ mod tested;
 pub use tested::Tested;
 
 /// When every test begins, in 2026.
-const BEGINNING: Millis = Millis(1_790_000_000_000);
+pub const BEGINNING: Millis = Millis(1_790_000_000_000);
 
 /// Runs commands through one entity of a kind, one after the other, as if each were committed before the next one comes.
 ///

@@ -35,7 +35,7 @@ pub use tell::{Pushes, push};
 pub struct Held {
     /// The item, as of the write that took the lease.
     pub image: Mailbox,
-    /// The acquisition.
+    /// The acquisition by which the lease is held.
     pub me: Owner,
 }
 
@@ -66,7 +66,7 @@ pub enum End {
 /// A visit that has ended.
 #[derive(Debug)]
 pub struct Visited {
-    /// How. After an error the lease is handed over if that could be done, or else left to expire.
+    /// How the visit ended. After an error the lease is handed over if that could be done, or else left to expire.
     pub end: Result<End, StepError>,
     /// Entities whose leases this visit's deliveries took: they must be visited next.
     pub follow: Vec<Held>,

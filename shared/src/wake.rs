@@ -16,7 +16,7 @@ use crate::outbox;
 /// A message to look at an entity after a delay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wake {
-    /// At whom.
+    /// The entity to look at.
     pub entity: EntityId,
     /// The lease that was seen; none when the entity waits for an effect to be due.
     #[serde(default, skip_serializing_if = "Option::is_none")]

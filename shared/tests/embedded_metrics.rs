@@ -2,7 +2,7 @@
 #![cfg(test)]
 
 use serde_json::{Value, json};
-use shared::emf::{Emitter, FUNCTION, NAMESPACE};
+use shared::emf::{Emitter, FUNCTION};
 use shared::metrics::{self, Woken};
 
 /// What was collected, line by line.
@@ -15,7 +15,7 @@ fn flushed(emitter: Emitter) -> Vec<Value> {
 
 #[test]
 fn an_invocation_leaves_its_metrics_in_the_log() {
-    let emitter = Emitter::install("drain").unwrap();
+    let emitter = Emitter::install("Leasebox/shop".to_owned(), "drain").unwrap();
     metrics::woken("counter", Woken::Sent);
     metrics::woken("counter", Woken::Sent);
     metrics::woken("account", Woken::Failed);
@@ -37,7 +37,7 @@ fn an_invocation_leaves_its_metrics_in_the_log() {
     let age = line(metrics::STREAM_AGE.name, None);
     assert_eq!(age[metrics::STREAM_AGE.name], json!([1.5]));
     let directive = &age["_aws"]["CloudWatchMetrics"][0];
-    assert_eq!((&directive["Namespace"], &age[FUNCTION]), (&json!(NAMESPACE), &json!("drain")));
+    assert_eq!((&directive["Namespace"], &age[FUNCTION]), (&json!("Leasebox/shop"), &json!("drain")));
     assert_eq!(directive["Metrics"], json!([{"Name": metrics::STREAM_AGE.name, "Unit": "Seconds"}]));
     assert!(age["_aws"]["Timestamp"].as_u64().is_some());
 

@@ -9,9 +9,10 @@ use shared::client::Mode;
 use shared::envelope::EntityId;
 use shared::limits::{self, Settings};
 
-use crate::drive::{LEASE_OVER, no_failures};
+use crate::drive::LEASE_OVER;
 use crate::ledger::{ledger, registry, write};
 use crate::world::World;
+use crate::world::no_failures;
 
 async fn world() -> Arc<World> {
     Arc::new(World::with(registry(), Settings::default()).await)

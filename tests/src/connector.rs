@@ -23,8 +23,8 @@ use shared::table;
 use tokio::sync::Notify;
 
 use crate::chance::Chance;
-use crate::faults::Records;
 use crate::wire::{self, Bytes, MISHAPS, Mishap, Said};
+use testing::faults::Records;
 
 /// How many answers are kept for others.
 const SAID: usize = 8;

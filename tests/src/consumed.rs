@@ -1,8 +1,8 @@
 //! An answer tells what it consumed, when it is asked: what the database reported to this request, and to no other.
 
+use crate::app;
 use futures::future::join_all;
-use shared::actors;
-use shared::host::Host;
+use shared::host::ReadHost;
 use shared::limits::{Consumption, Settings};
 
 use crate::world::{Reply, World};
@@ -44,7 +44,7 @@ async fn only_who_asks_is_told_unless_everybody_is() {
     let reply = world.http("GET", "/counter/a", &[("leasebox-consumed", " ?1;why=costs ")], "").await;
     assert!(consumed(&reply).is_some());
     let always = Settings { consumption: Consumption::Always, ..Settings::default() };
-    let world = World::with(actors::registry(), always).await;
+    let world = World::with(app::registry(), always).await;
     assert!(consumed(&world.get("/counter/a").await).is_some());
     assert!(consumed(&world.get("/counter/..").await).is_some());
 }

@@ -3,15 +3,15 @@
 use serde_json::{Value, json};
 use shared::client::Mode;
 use shared::envelope::EntityId;
-use shared::host::Host;
-use shared::http::incoming::Incoming;
+use shared::host::ReadHost;
 use shared::limits::Settings;
 use shared::table;
 
-use crate::faults::Fault;
+use crate::app;
 use crate::ledger::{ledger, registry, tell, write};
 use crate::meter::{self, Total};
 use crate::world::{World, entity, guard};
+use testing::faults::Fault;
 
 fn increment() -> Value {
     json!({"type": "increment", "amount": 1})
@@ -32,10 +32,10 @@ pub async fn cost<T>(world: &World, of: impl Future<Output = T>) -> (T, Total) {
 #[tokio::test]
 async fn the_future_of_a_request_has_no_room_for_all_that_any_could_ask_for() {
     let world = World::new().await;
-    let request = || Incoming::from(lambda_http::http::Request::new(Vec::new()));
+    let request = || app::service().routes.incoming(lambda_http::http::Request::new(Vec::new()));
     let (deadline, guard) = (world.deadline(), guard());
     let posts = size_of_val(&ingest::handle(&world.client, &guard, request(), deadline));
-    let reads = size_of_val(&status::handle(&world.host, &guard, request()));
+    let reads = size_of_val(&status::handle(app::service(), &world.host, &guard, request()));
     assert!(posts < 4 * 1024, "{posts} bytes");
     assert!(reads < 16 * 1024, "{reads} bytes");
 }

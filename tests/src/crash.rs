@@ -9,15 +9,15 @@ use futures::{FutureExt, StreamExt, stream};
 use serde_json::{Value, json};
 use shared::client::Mode;
 use shared::envelope::EntityId;
-use shared::host::Host;
+use shared::host::ReadHost;
 use shared::limits::{Direct, Settings};
 use shared::mailbox::view;
 use shared::store::Consistency;
 
 use crate::drive::LEASE_OVER;
-use crate::faults::Fault;
 use crate::ledger::{ledger, registry, tell, write};
 use crate::world::{Reply, World};
+use testing::faults::Fault;
 
 /// What the process that dies was about to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,11 +9,12 @@ use shared::envelope::EntityId;
 use shared::limits::Settings;
 use shared::table;
 
-use crate::drive::{LEASE_OVER, no_failures};
+use crate::drive::LEASE_OVER;
 use crate::ledger::{ledger, registry, write};
 use crate::poison::set;
 use crate::problems::problem;
 use crate::world::World;
+use crate::world::no_failures;
 
 fn text(text: &str) -> AttributeValue {
     AttributeValue::S(text.to_owned())

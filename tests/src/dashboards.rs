@@ -3,10 +3,17 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use shared::emf::{FUNCTION, NAMESPACE};
+use shared::emf::FUNCTION;
 use shared::metrics::{ALL, Metric, Shape};
 
-use crate::template::{resources, template};
+use crate::app;
+use crate::template::{resources, template, text};
+
+/// The namespace of a stack's metrics, as the template says it.
+const TEMPLATED: &str = "Leasebox/${AWS::StackName}";
+
+/// That of a stack called `shop`.
+const NAMESPACE: &str = "Leasebox/shop";
 
 const GRAFANA: &str = include_str!("../../local/grafana/leasebox.json");
 
@@ -65,8 +72,11 @@ fn searches(expression: &str) -> Result<Vec<Asked>, String> {
         let [query, statistic] = parts.as_slice() else { return Err(format!("no search: {search}")) };
         let schema = between(query, "{", "}").next().ok_or_else(|| format!("no schema: {search}"))?;
         let mut schema = schema.split(',');
-        if schema.next() != Some(NAMESPACE) {
-            continue;
+        // It has to be quoted: there is more in it than letters and digits.
+        match schema.next().unwrap_or_default() {
+            namespace if namespace == format!("\"{NAMESPACE}\"") => {}
+            namespace if namespace.starts_with("AWS/") => continue,
+            namespace => return Err(format!("{namespace} is not \"{NAMESPACE}\": {search}")),
         }
         let mut labels: BTreeSet<String> = schema.map(str::to_owned).collect();
         if !labels.remove(FUNCTION) {
@@ -164,12 +174,29 @@ fn of_a_dimension(dimension: &str, value: &str) -> Option<String> {
     (!fits).then(|| format!("{value} is no {dimension}"))
 }
 
-/// The dashboard as CloudWatch gets it, but for what CloudFormation puts in.
+/// A text of the template in the stack `shop`, but for what else CloudFormation puts in.
+fn in_shop(text: &str) -> String {
+    text.replace("${AWS::StackName}", "shop")
+}
+
+/// The dashboard as the template has it, and as CloudWatch gets it, but for what CloudFormation puts in.
 fn body() -> (String, Value) {
     let [(_, dashboard)] = resources("AWS::CloudWatch::Dashboard").try_into().unwrap();
     let text = dashboard["Properties"]["DashboardBody"]["Sub"].as_str().unwrap().to_owned();
-    let parsed = serde_json::from_str(&text).unwrap();
+    let parsed = serde_json::from_str(&in_shop(&text)).unwrap();
     (text, parsed)
+}
+
+/// What the alarms ask of the functions' own metrics, by alarm.
+fn queries() -> Vec<(String, String)> {
+    let mut queries = Vec::new();
+    for (name, alarm) in resources("AWS::CloudWatch::Alarm") {
+        for metric in alarm["Properties"]["Metrics"].as_array().into_iter().flatten() {
+            let query = text(&metric["Expression"]).filter(|query| query.starts_with("SELECT "));
+            queries.extend(query.map(|query| (name.clone(), in_shop(query))));
+        }
+    }
+    queries
 }
 
 /// The rows of all widgets of metrics.
@@ -244,20 +271,66 @@ fn cloudwatch_shows_every_function_table_and_queue() {
 fn an_alarm_watches_what_there_is_and_says_what_to_do() {
     for (name, alarm) in resources("AWS::CloudWatch::Alarm") {
         let alarm = &alarm["Properties"];
-        let said = alarm["AlarmDescription"].as_str().unwrap();
+        let said = text(&alarm["AlarmDescription"]).unwrap();
         assert!(said.ends_with('.') && said.matches(['.', '?']).count() > 1, "{name} does not say what to do: {said}");
         assert!(alarm["AlarmActions"].is_array() && alarm["TreatMissingData"].is_string(), "{name}");
         let metrics = alarm["Metrics"].as_array().into_iter().flatten();
-        let watched: Vec<&Value> =
-            metrics.clone().map(|metric| &metric["MetricStat"]["Metric"]).chain([alarm]).collect();
+        let watched: Vec<&Value> = metrics.map(|metric| &metric["MetricStat"]["Metric"]).chain([alarm]).collect();
         for dimension in watched.iter().filter_map(|metric| metric["Dimensions"].as_array()).flatten() {
             let value = &dimension["Value"];
             let value = value["Ref"].as_str().or(value["GetAtt"].as_str()).or(value.as_str()).unwrap();
             hold(&of_a_dimension(dimension["Name"].as_str().unwrap(), value).into_iter().collect::<Vec<_>>());
         }
-        for query in metrics.filter_map(|metric| metric["Expression"].as_str()) {
-            let faults = if query.starts_with("SELECT ") { in_alarm(query).0 } else { vec![] };
-            hold(&faults.iter().map(|fault| format!("{name}: {fault}")).collect::<Vec<_>>());
+        // A command that it names is for the table of its stack, and one that the development server has.
+        for command in between(said, "`cargo run -- ", "`") {
+            assert!(command.starts_with("operator "), "{name}: {command}");
+            assert!(command.ends_with(" --aws --table ${Table}"), "{name}: {command}");
+        }
+        assert!(!said.contains("leasebox "), "{name} names a program that nobody has: {said}");
+    }
+    let queries = queries();
+    assert!(queries.len() >= 6, "{queries:?}");
+    for (name, query) in queries {
+        hold(&in_alarm(&query).0.iter().map(|fault| format!("{name}: {fault}")).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn two_stacks_of_an_account_have_metrics_and_alarms_of_their_own() {
+    let of_stack = json!({"Sub": TEMPLATED});
+    assert_eq!(in_shop(TEMPLATED), NAMESPACE);
+    assert_eq!(template()["Globals"]["Function"]["Environment"]["Variables"]["METRICS_NAMESPACE"], of_stack);
+    for (name, function) in resources("AWS::Serverless::Function") {
+        let own = &function["Properties"]["Environment"]["Variables"]["METRICS_NAMESPACE"];
+        assert!(own.is_null(), "{name} has a namespace of its own");
+    }
+    let mut counted = BTreeSet::new();
+    for (name, filter) in resources("AWS::Logs::MetricFilter") {
+        for metric in filter["Properties"]["MetricTransformations"].as_array().unwrap() {
+            assert_eq!(metric["MetricNamespace"], of_stack, "{name}");
+            counted.insert(metric["MetricName"].as_str().unwrap().to_owned());
+        }
+    }
+    for (name, alarm) in resources("AWS::CloudWatch::Alarm") {
+        let metrics = alarm["Properties"]["Metrics"].as_array().into_iter().flatten();
+        let watched = metrics.map(|metric| &metric["MetricStat"]["Metric"]).chain([&alarm["Properties"]]);
+        for metric in watched.filter(|metric| !metric["Namespace"].is_null()) {
+            let of_aws = metric["Namespace"].as_str().is_some_and(|namespace| namespace.starts_with("AWS/"));
+            let own = metric["Namespace"] == of_stack && counted.contains(metric["MetricName"].as_str().unwrap());
+            // What AWS counts is told apart by what it is of.
+            assert!(own || (of_aws && metric["Dimensions"].is_array()), "{name}: {metric}");
+        }
+    }
+}
+
+#[test]
+fn a_kind_is_shown_and_watched_without_being_named() {
+    let searched = rows(&body().1).into_iter().filter_map(|row| row[0]["expression"].as_str().map(str::to_owned));
+    let asked: Vec<String> = searched.chain(queries().into_iter().map(|(_, query)| query)).collect();
+    for expression in asked.into_iter().chain(expressions_of_grafana()) {
+        for kind in app::registry().names() {
+            let names = expression.split(|c: char| !c.is_alphanumeric()).any(|word| word == kind);
+            assert!(!names, "whoever adds a kind would have to add to this: {expression}");
         }
     }
 }
@@ -285,15 +358,20 @@ fn what_is_wrong_is_found() {
         let fault = in_cloudwatch(&format!("SEARCH('{{{schema}}} MetricName=\"{name}\"', '{statistic}')")).0;
         fault.into_iter().next().unwrap_or_default()
     };
-    assert_eq!(search("Leasebox,function,kind,outcome", "leasebox_posts_total", "Sum"), "");
-    assert!(search("Leasebox,function,kind,outcome", "leasebox_post_total", "Sum").starts_with("there is no metric"));
-    assert!(search("Leasebox,function,kind", "leasebox_posts_total", "Sum").contains("has the labels"));
-    assert!(search("Leasebox,kind,outcome", "leasebox_posts_total", "Sum").contains("dimension function"));
-    assert!(search("Leasebox,function,kind,outcome", "leasebox_posts_total", "p99").contains("says nothing"));
-    assert!(search("Leasebox,function,kind", "leasebox_queue_depth", "Sum").contains("says nothing"));
+    let own = |labels: &str| format!("\"{NAMESPACE}\",{labels}");
+    let outcomes = &own("function,kind,outcome");
+    assert_eq!(search(outcomes, "leasebox_posts_total", "Sum"), "");
+    assert!(search(outcomes, "leasebox_post_total", "Sum").starts_with("there is no metric"));
+    assert!(search(&own("function,kind"), "leasebox_posts_total", "Sum").contains("has the labels"));
+    assert!(search(&own("kind,outcome"), "leasebox_posts_total", "Sum").contains("dimension function"));
+    assert!(search(outcomes, "leasebox_posts_total", "p99").contains("says nothing"));
+    assert!(search(&own("function,kind"), "leasebox_queue_depth", "Sum").contains("says nothing"));
+    for foreign in ["Leasebox,function,kind,outcome", "Leasebox/shop,function,kind,outcome"] {
+        assert!(search(foreign, "leasebox_posts_total", "Sum").contains("is not"), "{foreign}");
+    }
 
     let alarm = |query: &str| in_alarm(query).0.into_iter().next().unwrap_or_default();
-    let from = r#"FROM SCHEMA("Leasebox", "function", "kind", "outcome") WHERE "outcome" ="#;
+    let from = r#"FROM SCHEMA("Leasebox/shop", "function", "kind", "outcome") WHERE "outcome" ="#;
     assert_eq!(alarm(&format!(r#"SELECT SUM("leasebox_posts_total") {from} 'full'"#)), "");
     assert!(alarm(&format!(r#"SELECT SUM("leasebox_posts_total") {from} 'fool'"#)).contains("does not speak of fool"));
     assert!(alarm(&format!(r#"SELECT MAX("leasebox_posts_total") {from} 'full'"#)).contains("says nothing"));

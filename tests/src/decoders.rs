@@ -5,14 +5,13 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::app;
+use kinds::account::answers::{AmountBody, OpenBody, TransferBody};
+use kinds::account::{Command, Credited, Happened, Sent, State, TransferId};
 use serde_dynamo::{AttributeValue, Item};
 use serde_json::{Value, json};
-use shared::actors;
-use shared::actors::account::{Command, Credited, Happened, Sent, State, TransferId};
 use shared::client::Mode;
 use shared::envelope::{EntityId, EnvelopeId, EventId, Millis, Owner};
-use shared::http::bank::{AmountBody, OpenBody, TransferBody};
-use shared::http::query::Query;
 use shared::journal;
 use shared::limits::Settings;
 use shared::mailbox::image::Mailbox;
@@ -22,13 +21,14 @@ use shared::registry::Stored;
 use shared::sourced::Snapshot;
 use shared::table;
 use shared::wake::{Wake, look};
+use web::query::{Parameter, Query};
 
 use crate::accounts::account;
 use crate::chance::{Chance, seed};
-use crate::faults::Fault;
 use crate::ledger::{ledger, registry, tell, write};
 use crate::problems::problem;
 use crate::world::World;
+use testing::faults::Fault;
 
 /// Inputs of each kind.
 const INPUTS: usize = 3_000;
@@ -328,7 +328,7 @@ async fn what_is_stored_of_accounts() {
         |item| {
             let Ok(entries) = journal::read(Item::from(item.clone())) else { return false };
             // Whatever was read is replayed, or is said to be damaged.
-            let registry = actors::registry();
+            let registry = app::registry();
             let mut stage = registry.kind("account").unwrap().stage(None).unwrap();
             entries.iter().for_each(|entry| drop(stage.replay(entry)));
             entries.iter().all(|entry| serde_json::from_value::<Happened>(entry.event()).is_ok())
@@ -339,7 +339,7 @@ async fn what_is_stored_of_accounts() {
         "a snapshot",
         |chance| spoil(chance, state),
         |state| {
-            let registry = actors::registry();
+            let registry = app::registry();
             let staged = registry.kind("account").unwrap().stage(Some(Stored { schema: 1, state }));
             let typed: Result<Snapshot<State>, _> = serde_dynamo::from_attribute_value(state.clone());
             assert_eq!(staged.is_ok(), typed.is_ok());
@@ -407,7 +407,7 @@ fn what_customers_of_the_bank_send() {
         |chance| spoil_text(chance, id),
         |text| text.parse::<TransferId>().is_ok_and(|id| id.to_string() == *text),
     );
-    let names = ["version", "at", "from", "limit"];
+    let names = ["version", "at", "from", "limit"].map(Parameter::text);
     for query in ["version=12", "at=2026-11-21T12:00:00.5Z", "at=2026-11-21T12:00:00+01:00", "from=1&limit=5"] {
         let decode = |query: &String| {
             let Ok(query) = Query::read(query, &names) else { return false };

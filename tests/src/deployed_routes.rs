@@ -1,53 +1,123 @@
 //! What API Gateway routes is what the code serves, each route to the function that serves it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use local::template::rewritten;
 use serde_json::{Value, json};
-use shared::http::guard::Users;
-use shared::http::routes::{Access, Function, ROUTES};
+use web::guard::Users;
+use web::route::{Access, Function};
 
-use crate::template::{properties, resources, template};
+use crate::app;
+use crate::template::{TEMPLATE, properties, resources, template};
 
-/// The routes of the code with the resource names of their functions.
-fn routes() -> BTreeSet<(String, String, &'static str)> {
-    let function = |function| match function {
-        Function::Ingest => "IngestFunction",
-        Function::Status => "StatusFunction",
-    };
-    ROUTES.iter().map(|route| (route.method.to_owned(), route.path.to_owned(), function(route.function))).collect()
+/// The operations of the API's OpenAPI document, by method and path; the method of all methods is `*`.
+fn operations() -> BTreeMap<(String, String), Value> {
+    let paths = properties("Api")["DefinitionBody"]["paths"].take();
+    let mut operations = BTreeMap::new();
+    for (path, methods) in paths.as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let method = match method.as_str() {
+                "x-amazon-apigateway-any-method" => "*".to_owned(),
+                method => method.to_uppercase(),
+            };
+            assert!(operations.insert((method, path.clone()), operation.clone()).is_none());
+        }
+    }
+    operations
+}
+
+/// What no route takes.
+fn otherwise() -> (String, String) {
+    ("*".to_owned(), "$default".to_owned())
+}
+
+/// The routes of the code with something of each, and what is for the rest.
+fn by_route<T>(of: impl Fn(&web::route::Route) -> T, rest: T) -> BTreeMap<(String, String), T> {
+    let routes = app::routes().map(|route| ((route.method.to_owned(), route.path.to_owned()), of(route)));
+    routes.chain([(otherwise(), rest)]).collect()
+}
+
+#[test]
+fn the_template_has_the_routes_of_the_app() {
+    let changes = rewritten(TEMPLATE, &app::service().routes).unwrap().changes;
+    assert!(changes.is_empty(), "template.yaml is stale; `cargo run -- template` writes it:\n{changes}");
+    assert_eq!(local::template::check(&app::service().routes), Ok(()));
 }
 
 #[test]
 fn every_route_leads_to_its_function() {
-    let (mut routed, mut otherwise) = (BTreeSet::new(), Vec::new());
+    let integration = |function: &str| {
+        let uri = "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions";
+        json!({
+            "type": "aws_proxy",
+            "httpMethod": "POST",
+            "payloadFormatVersion": "2.0",
+            "uri": {"Sub": format!("{uri}/${{{function}.Arn}}/invocations")},
+        })
+    };
+    let of = |function| match function {
+        Function::Ingest => integration("IngestFunction"),
+        Function::Status => integration("StatusFunction"),
+    };
+    let mut routed = operations();
+    assert_eq!(routed[&otherwise()]["isDefaultRoute"], true);
+    let routed: BTreeMap<_, _> = routed
+        .iter_mut()
+        .map(|(name, operation)| (name.clone(), operation["x-amazon-apigateway-integration"].take()))
+        .collect();
+    // Whatever is no route is answered by the function that reads.
+    assert_eq!(routed, by_route(|route| of(route.function()), of(Function::Status)));
     for (name, function) in resources("AWS::Serverless::Function") {
-        let name: &'static str =
-            ["IngestFunction", "StatusFunction", "DrainFunction"].into_iter().find(|f| **f == name).unwrap();
-        for event in function["Properties"]["Events"].as_object().unwrap().values() {
-            let Some("HttpApi") = event["Type"].as_str() else { continue };
-            let route = &event["Properties"];
-            assert_eq!(route["ApiId"]["Ref"], "Api", "{route}");
-            match (route["Method"].as_str(), route["Path"].as_str()) {
-                (Some(method), Some(path)) => {
-                    assert!(routed.insert((method.to_owned(), path.to_owned(), name)), "{method} {path} twice");
-                }
-                (None, None) => otherwise.push(name),
-                _ => panic!("half a route: {route}"),
-            }
-        }
+        let events = function["Properties"]["Events"].as_object().into_iter().flatten();
+        let http = events.filter(|(_, event)| event["Type"] == "HttpApi");
+        assert_eq!(
+            http.count(),
+            0,
+            "{name}: the API's document has all routes, and SAM would make a permission of each"
+        );
     }
-    assert_eq!(routed, routes());
-    assert_eq!(otherwise, ["StatusFunction"], "whatever is no route is answered by one function");
+}
+
+#[test]
+fn every_route_has_its_variables_and_none_takes_what_comes_below_its_path() {
+    let wanted = |path: &str| -> Vec<Value> {
+        let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+        names.map(|name| json!({"name": name, "in": "path", "required": true})).collect()
+    };
+    for ((method, path), operation) in operations() {
+        let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+        assert_eq!(parameters, wanted(&path), "{method} {path}");
+        assert!(!path.contains(['*', '+']), "{method} {path}");
+    }
+    // One integration of each route, of which an API has 300.
+    assert!(operations().len() <= local::template::MOST);
+}
+
+#[test]
+fn the_api_may_invoke_the_functions_that_it_routes_to() {
+    let source = json!({"Sub": "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/*/*"});
+    let permissions =
+        resources("AWS::Lambda::Permission").into_iter().map(|(_, permission)| permission["Properties"].clone());
+    let of_api: Vec<Value> = permissions.filter(|permission| permission["SourceArn"] == source).collect();
+    let mut functions: Vec<&str> = of_api.iter().map(|one| one["FunctionName"]["Ref"].as_str().unwrap()).collect();
+    functions.sort_unstable();
+    assert_eq!(functions, ["IngestFunction", "StatusFunction"]);
+    for permission in &of_api {
+        assert_eq!(
+            (&permission["Action"], &permission["Principal"]),
+            (&json!("lambda:InvokeFunction"), &json!("apigateway.amazonaws.com"))
+        );
+    }
 }
 
 /// What the template says of a route's security, by what it is for.
 fn expected(access: Access) -> Value {
-    let unless = |condition: &str, scheme: &str| json!({"If": [condition, {"Ref": "AWS::NoValue"}, [{scheme: []}]]});
+    let unless = |condition: &str, scheme: &str| json!({"If": [condition, [{"NONE": []}], [{scheme: []}]]});
     match access {
-        Access::Operators => json!([{"AWS_IAM": []}]),
-        Access::Users => unless("AccessIsOpen", "USERS"),
-        Access::Everyone => unless("PagesAreOpen", "AWS_IAM"),
-        Access::Backend => unless("AccessIsOpen", "AWS_IAM"),
+        Access::Operator => json!([{"AWS_IAM": []}]),
+        Access::Owner(_) | Access::User => unless("AccessIsOpen", "USERS"),
+        Access::Open => unless("PagesAreOpen", "AWS_IAM"),
+        Access::Signed => unless("AccessIsOpen", "AWS_IAM"),
     }
 }
 
@@ -58,20 +128,9 @@ fn access_says_who_may_call_a_route_and_opens_none_of_operators() {
         (&api["Auth"]["DefaultAuthorizer"], &api["Auth"]["EnableIamAuthorizer"]),
         (&"AWS_IAM".into(), &true.into())
     );
-    let mut secured = BTreeMap::new();
-    for (path, methods) in api["DefinitionBody"]["paths"].as_object().unwrap() {
-        for (method, operation) in methods.as_object().unwrap() {
-            secured.insert((method.to_uppercase(), path.clone()), operation["security"].clone());
-        }
-    }
-    let otherwise = ("X-AMAZON-APIGATEWAY-ANY-METHOD".to_owned(), "$default".to_owned());
-    let routes = ROUTES.iter().map(|route| {
-        let name = (route.method.to_owned(), route.path.to_owned());
-        (name, expected(route.access()))
-    });
-    let mut wanted: BTreeMap<_, _> = routes.collect();
-    wanted.insert(otherwise, expected(Access::Backend));
-    assert_eq!(secured, wanted);
+    let secured: BTreeMap<_, _> =
+        operations().into_iter().map(|(name, mut operation)| (name, operation["security"].take())).collect();
+    assert_eq!(secured, by_route(|route| expected(route.access), expected(Access::Signed)));
 }
 
 #[test]
@@ -117,9 +176,9 @@ fn a_deployment_is_closed_unless_a_parameter_opens_it_in_so_many_words() {
 
 #[test]
 fn what_is_under_operator_is_for_operators() {
-    for route in &ROUTES {
-        let operator = route.access() == Access::Operators;
+    for route in app::routes() {
+        let operator = route.access == Access::Operator;
         assert_eq!(route.path.starts_with("/operator/"), operator, "{route:?}");
-        assert_eq!(operator && route.method != "GET", operator && route.function == Function::Ingest, "{route:?}");
+        assert_eq!(operator && route.method != "GET", operator && route.function() == Function::Ingest, "{route:?}");
     }
 }

@@ -8,9 +8,10 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use serde_dynamo::{AttributeValue, Item};
-use shared::host::Host;
+use shared::host::ReadHost;
 use shared::store::{
-    Consistency, Key, Order, Page, Put, Query, Returns, Store, StoreError, Transaction, Update, Values, Written,
+    Consistency, Key, Order, Page, Put, Query, ReadStore, Returns, Store, StoreError, Transaction, Update, Values,
+    Written,
 };
 use shared::table;
 use simulation::table::{Rejected, Table};

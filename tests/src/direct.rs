@@ -1,24 +1,24 @@
 //! The direct path: what it costs, that nothing is lost or doubled when many write at once, and that whatever it cannot
 //! do is done by the queue. What becomes of it when things fail, `crash::the_direct_path` and the simulation show.
 
+use crate::app;
 use futures::future::join_all;
 use serde_json::json;
-use shared::actors;
-use shared::host::Host;
+use shared::host::ReadHost;
 use shared::limits::{Direct, Settings};
 
 use crate::cost::cost;
-use crate::faults::Fault;
 use crate::ledger::{ledger, registry, write};
 use crate::meter::DIRECT;
 use crate::world::{World, entity};
+use testing::faults::Fault;
 
 fn settings() -> Settings {
     Settings { direct: Direct::On, ..Settings::default() }
 }
 
 async fn world() -> World {
-    World::with(actors::registry(), settings()).await
+    World::with(app::registry(), settings()).await
 }
 
 #[tokio::test]

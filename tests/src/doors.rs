@@ -1,11 +1,14 @@
 //! What a client can make of a path, a query or a header leads nowhere but where the API has let it in.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use shared::client::Mode;
-use shared::host::Host;
-use shared::http::guard::Guard;
-use shared::http::routes::{Function, ROUTES, Route};
+use shared::host::ReadHost;
+use web::guard::Guard;
+use web::route::{Function, Route};
 
+use crate::app;
 use crate::payloads::{payload, payload_by};
 use crate::problems::problem;
 use crate::world::{Reply, World, deployed, entity};
@@ -67,7 +70,7 @@ async fn no_route_is_reached_by_default_nor_by_another_key_nor_by_none() {
         let parts = route.path.split('/').map(|part| if part.starts_with('{') { "a" } else { part });
         parts.collect::<Vec<_>>().join("/")
     };
-    for route in &ROUTES {
+    for route in app::routes() {
         let base = if route.method == "GET" { "status-user" } else { "ingest-increment" };
         for (key, status) in [("$default", 404), ("", 403), ("POST /none", 403), ("$connect", 403), ("null", 403)] {
             let mut event = payload_by(base, key, &filled(route), "");
@@ -76,7 +79,7 @@ async fn no_route_is_reached_by_default_nor_by_another_key_nor_by_none() {
             if key == "null" {
                 event["requestContext"]["routeKey"] = json!(null);
             }
-            let reply = refused(&world, route.function, &event.to_string()).await;
+            let reply = refused(&world, route.function(), &event.to_string()).await;
             assert_eq!(reply.status, status, "{route:?} by {key}: {reply:?}");
         }
     }
@@ -166,7 +169,7 @@ fn claimed(sub: &Value) -> String {
 #[tokio::test]
 async fn a_claim_that_is_no_users_reads_nothing_either() {
     let world = World::new().await;
-    let verified = Guard::gateway("verified", "", None).unwrap();
+    let verified = Arc::new(Guard::gateway("verified", "", None).unwrap());
     for (sub, status) in [
         (json!("alice"), 200),
         (json!(null), 401),

@@ -1,22 +1,16 @@
 //! What the cloud does around the functions, at the test's pace: the event source mapping, the delayed queue, and the
 //! end of a process. And what a test asks when everything is done.
 
-use std::future::Future;
-
-use futures::future::{Either, select};
 use serde_json::{Value, json};
 use shared::envelope::EntityId;
 use shared::mailbox::image::Mailbox;
-use shared::store::{Consistency, Key, Store};
+use shared::store::{Consistency, Key, ReadStore};
 use shared::table;
-use shared::wake::Wake;
 
 use crate::ledger::{State, registry};
 use crate::world::{Reply, World};
-use shared::host::Host;
+use shared::host::ReadHost;
 
-/// Batches and wakes after which whatever is still pending is taken to be so for ever.
-const PATIENCE: u32 = 500;
 /// Past every lease and margin.
 pub const LEASE_OVER: u64 = shared::limits::LEASE_MS + shared::limits::MARGIN_MS + 1;
 
@@ -48,55 +42,21 @@ impl World {
         self.stream(&[entity]).await
     }
 
-    /// Does something until it is done or until this process dies of it.
-    pub async fn until_death<F: Future>(&self, work: F) -> Option<F::Output> {
-        match select(Box::pin(work), Box::pin(self.faults.death())).await {
-            Either::Left((done, _)) => Some(done),
-            Either::Right(_) => None,
-        }
-    }
-
     /// Posts an event and dies right before the first commit: the lease is left behind.
     pub async fn die_holding(&self, entity: &EntityId, event: &Value) {
         let victim = self.other();
-        victim.faults.arm(1, crate::faults::Fault::DiesBefore);
+        victim.faults.arm(1, testing::Fault::DiesBefore);
         assert!(victim.until_death(victim.event(entity, event)).await.is_none());
         assert!(self.mailbox(entity).await.lease.is_some());
     }
 
-    /// Delivers the stream's records and the wakes that they cause, letting time pass as the wakes want it, until
-    /// there are none left. It brings the time that passed.
-    pub async fn work_off(&self) -> u64 {
-        let mut wakes: Vec<(Wake, u64)> = Vec::new();
-        let mut passed = 0;
-        for _ in 0..PATIENCE {
-            let records = self.records.take();
-            if records.is_empty() {
-                wakes.sort_by_key(|(_, delay)| *delay);
-                if wakes.is_empty() {
-                    return passed;
-                }
-                let (wake, delay) = wakes.remove(0);
-                wakes.iter_mut().for_each(|(_, other)| *other -= delay);
-                self.advance(delay);
-                passed += delay;
-                assert_eq!(self.wake(&wake).await, no_failures());
-            } else {
-                let records: Vec<&EntityId> = records.iter().collect();
-                assert_eq!(self.stream(&records).await, no_failures());
-            }
-            wakes.extend(self.wakes.take());
-        }
-        panic!("after {PATIENCE} batches there still is something to do");
-    }
-
     /// What a ledger holds.
     pub async fn entries(&self, entity: &EntityId) -> Vec<String> {
-        self.state(entity).await.entries
+        self.ledger(entity).await.entries
     }
 
     /// The state of a ledger.
-    pub async fn state(&self, entity: &EntityId) -> State {
+    pub async fn ledger(&self, entity: &EntityId) -> State {
         let state = self.mailbox(entity).await.state;
         state.map(|state| serde_dynamo::from_attribute_value(state).unwrap()).unwrap_or_default()
     }
@@ -130,9 +90,4 @@ impl World {
         let body: Value = serde_json::from_str(&letter.envelope.body).unwrap();
         Some(json!({"body": body, "cause": letter.cause, "policy": letter.policy}))
     }
-}
-
-/// What a batch is answered with when all of it is done.
-pub fn no_failures() -> Value {
-    json!({"batchItemFailures": []})
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use shared::client::Mode;
-use shared::host::Host;
+use shared::host::ReadHost;
 use shared::limits::{self, Settings};
 
 use crate::drive::LEASE_OVER;
@@ -144,7 +144,7 @@ async fn a_receiver_that_was_told_by_a_dead_sender_is_told_once() {
     let (from, to) = (ledger("from"), ledger("to"));
     let victim = world.other();
     // Post, commit, delivery to the receiver; the settling write is never made.
-    victim.faults.arm(3, crate::faults::Fault::DiesBefore);
+    victim.faults.arm(3, testing::faults::Fault::DiesBefore);
     assert!(victim.until_death(victim.event(&from, &tell("x", &[(&to, write("told"))]))).await.is_none());
     let later = world.later(LEASE_OVER);
     later.stream(&[&from, &to]).await;

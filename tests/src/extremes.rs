@@ -5,14 +5,15 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use shared::client::Mode;
 use shared::envelope::EntityId;
-use shared::host::Host;
+use shared::host::ReadHost;
 use shared::limits::{self, KB, Settings};
 use shared::table;
 
-use crate::drive::{LEASE_OVER, no_failures};
-use crate::faults::Fault;
+use crate::drive::LEASE_OVER;
 use crate::ledger::{ledger, registry, tell, write};
 use crate::world::World;
+use crate::world::no_failures;
+use testing::faults::Fault;
 
 /// An item that all of its parts fill: what the parts' limits sum to, without the reserve.
 const NEARLY_FULL: usize = 340 * KB;

@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use futures::FutureExt;
 use lambda_http::Body;
 use lambda_http::http::{Method, Request};
-use shared::host::Host;
+use shared::host::ReadHost;
 use shared::limits::Settings;
 
 use crate::chance::{Chance, seed};

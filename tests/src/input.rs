@@ -3,7 +3,7 @@
 use lambda_http::Body;
 use lambda_http::http::Request;
 use serde_json::json;
-use shared::host::Host;
+use shared::host::ReadHost;
 use shared::limits::{self, Settings};
 
 use crate::problems::{is_absent, problem};

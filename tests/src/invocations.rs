@@ -1,25 +1,28 @@
 //! `ingest` as Lambda calls it: each of API Gateway's events is taken for what it is.
 
+use std::sync::Arc;
+
 use lambda_http::request::RequestContext;
 use lambda_http::{Context, LambdaEvent, RequestExt};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use shared::http::guard::Guard;
+use web::guard::Guard;
 
+use crate::app;
 use crate::payloads::payload;
 use crate::world::{World, deployed};
 
-async fn invoked(world: &World, guard: &Guard, payload: &str) -> Value {
+async fn invoked(world: &World, guard: &Arc<Guard>, payload: &str) -> Value {
     let mut context = Context::default();
     context.deadline = world.deadline().0;
     let event = LambdaEvent::new(RawValue::from_string(payload.to_owned()).unwrap(), context);
-    let answer = ingest::invoke::invoke(&world.client, guard, event).await.unwrap();
+    let answer = ingest::invoke::invoke(app::service(), &world.client, guard, event).await.unwrap();
     serde_json::from_str(answer.get()).unwrap()
 }
 
 /// The guard of a deployment whose users are verified.
-fn verified() -> Guard {
-    Guard::gateway("verified", "", Some("the ticket key of the tests, which is long")).unwrap()
+fn verified() -> Arc<Guard> {
+    Arc::new(Guard::gateway("verified", "", Some("the ticket key of the tests, which is long")).unwrap())
 }
 
 #[test]
@@ -63,8 +66,9 @@ async fn the_claims_that_the_api_has_verified_say_whose_request_it_is() {
     let answer = invoked(&world, &verified(), payload("ingest-ticket")).await;
     let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
     assert_eq!(answer["statusCode"], 200, "{answer}");
-    let ticket = verified().tickets.unwrap().verify(body["ticket"].as_str().unwrap(), shared::live::machine_time());
-    assert_eq!(ticket.unwrap().id(), "alice");
+    let ticket =
+        verified().tickets.as_ref().unwrap().verify(body["ticket"].as_str().unwrap(), shared::live::machine_time());
+    assert_eq!(ticket.unwrap().as_str(), "alice");
     let mut event: Value = serde_json::from_str(payload("ingest-ticket")).unwrap();
     event["requestContext"]["authorizer"]["jwt"]["claims"]["sub"] = json!("bob");
     assert_eq!(invoked(&world, &verified(), &event.to_string()).await["statusCode"], 403, "another user's path");

@@ -1,8 +1,8 @@
 //! An Idempotency-Key has one effect in 24 hours and always the same answer.
 
+use crate::app;
 use futures::future::join_all;
 use serde_json::{Value, json};
-use shared::actors;
 use shared::limits;
 
 use crate::problems::problem;
@@ -117,7 +117,7 @@ async fn a_refusal_by_the_business_is_kept_like_a_reply() {
 #[tokio::test]
 async fn concurrent_posts_of_one_key_have_one_effect_across_processes() {
     let world = World::new().await;
-    let other = world.again(actors::registry());
+    let other = world.again(app::registry());
     let posts = (0..24).map(|index| {
         let world = if index % 2 == 0 { &world } else { &other };
         keyed(world, "/webhook?user_id=alice&delta=5", "k", "")

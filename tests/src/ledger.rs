@@ -3,10 +3,10 @@
 
 use std::marker::PhantomData;
 
+use kinds::counter::Counter;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::actor::{Actor, Event, Fault, Poison, Rejection, Turn};
-use shared::actors::counter::Counter;
 use shared::envelope::EntityId;
 use shared::registry::{Kind, Registry};
 

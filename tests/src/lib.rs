@@ -4,10 +4,10 @@
 // The layers of futures from a test through the handlers and the SDK are deep.
 #![recursion_limit = "256"]
 
+mod app;
 mod chance;
 mod connector;
 mod drive;
-mod faults;
 mod ledger;
 mod lines;
 mod meter;
@@ -37,9 +37,9 @@ mod differential;
 mod direct;
 mod doors;
 mod effects;
-mod example;
 mod extremes;
 mod fuzz;
+mod guard;
 mod input;
 mod invocations;
 mod journey;
@@ -58,6 +58,7 @@ mod pushes;
 mod readme;
 mod refusals;
 mod retries;
+mod routing;
 mod seeds;
 mod stack;
 mod stateless;

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 use shared::client::Mode;
+use shared::log::subscriber::is_foreign;
 use shared::store::{Returns, Store, Update};
 use shared::table;
 use tracing::Instrument;
@@ -11,7 +12,7 @@ use crate::drive::LEASE_OVER;
 use crate::ledger::{ledger, registry, tell, write};
 use crate::lines::{Lines, saying};
 use crate::world::{World, entity};
-use shared::host::Host;
+use shared::host::ReadHost;
 use shared::limits::Settings;
 
 async fn world() -> World {
@@ -154,4 +155,19 @@ async fn no_line_of_any_level_has_a_body_a_key_or_a_token_in_it() {
     }
     let found: Vec<&str> = text.lines().filter(|line| line.contains(SECRET)).collect();
     assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn every_crate_of_somebody_else_that_logs_is_kept_from_logging_what_it_carries() {
+    let lock = include_str!("../../Cargo.lock");
+    let foreign = lock.split("[[package]]").filter(|package| package.contains("\nsource = "));
+    let logging = foreign.filter(|package| package.contains("\n \"tracing\",") || package.contains("\n \"tracing "));
+    let name = |package: &str| package.split("name = \"").nth(1).unwrap().split('"').next().unwrap().replace('-', "_");
+    let logging: Vec<String> = logging.map(name).filter(|name| !name.starts_with("tracing")).collect();
+    assert!(logging.len() > 20, "{logging:?}");
+    let open: Vec<&String> = logging.iter().filter(|name| !is_foreign(name)).collect();
+    assert!(open.is_empty(), "these may write out requests at `debug`: {open:?}");
+    for own in ["shop::stock", "shared::log", "kinds::chat", "my_domain"] {
+        assert!(!is_foreign(own), "{own}");
+    }
 }

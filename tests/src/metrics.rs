@@ -6,10 +6,10 @@ use shared::client::Mode;
 use shared::metrics::{self, ALL, Metric, Shape};
 
 use crate::drive::LEASE_OVER;
-use crate::faults::Fault;
 use crate::ledger::{ledger, registry, tell, write};
 use crate::world::World;
 use shared::limits::{self, Direct, Settings};
+use testing::faults::Fault;
 
 /// What is recorded on this thread.
 struct Scrape {

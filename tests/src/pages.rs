@@ -1,10 +1,12 @@
 //! A page of a list fits what Lambda answers with, however large its items are.
 
+use std::sync::Arc;
+
 use futures::future::join_all;
 use serde_json::{Value, json};
-use shared::http::guard::Guard;
-use shared::http::routes::Function;
 use shared::limits::{self, Settings};
+use web::guard::Guard;
+use web::route::Function;
 
 use crate::ledger::{ledger, registry};
 use crate::payloads::payload_by;
@@ -22,7 +24,7 @@ fn event(query: &str) -> String {
 }
 
 /// How many bytes Lambda gets of an answer.
-async fn answered(world: &World, guard: &Guard, query: &str) -> (usize, Value) {
+async fn answered(world: &World, guard: &Arc<Guard>, query: &str) -> (usize, Value) {
     let reply = world.invoke(Function::Status, guard, &event(query)).await;
     assert_eq!(reply.status, 200, "{query}");
     // As it is written there: a text within JSON.

@@ -1,9 +1,9 @@
 //! Paths and methods: what is no route says so, and ids mean the same however they are encoded.
 
 use serde_json::{Value, json};
-use shared::http::routes::ROUTES;
 use shared::limits;
 
+use crate::app;
 use crate::problems::{is_absent, problem};
 use crate::world::{World, entity};
 
@@ -154,10 +154,10 @@ async fn what_is_no_route_is_not_found() {
 #[tokio::test]
 async fn a_wrong_method_names_the_right_ones() {
     let world = World::new().await;
-    for route in &ROUTES {
+    for route in app::routes() {
         let path = route.path.replace("{kind}", "counter").replace("{id}", "a").replace("{other}", "b");
         let path = path.replace("{event_id}", "1-000000000000000000000000").replace("{name}", "event-1");
-        let mut right: Vec<&str> = ROUTES.iter().filter(|r| r.path == route.path).map(|r| r.method).collect();
+        let mut right: Vec<&str> = app::routes().filter(|r| r.path == route.path).map(|r| r.method).collect();
         if right.contains(&"GET") && route.path != "/webhook" {
             right.push("HEAD");
         }

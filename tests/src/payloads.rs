@@ -7,8 +7,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 use shared::client::Mode;
 use shared::envelope::{Draft, Owner};
-use shared::http::routes::Function;
 use shared::mailbox::post::{Posted, Posting, Room, Tries, post};
+use web::route::Function;
 
 use crate::problems::problem;
 use crate::world::{Reply, World, deployed, entity};

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use shared::host::Host;
+use shared::host::ReadHost;
 use shared::limits::Settings;
 
 use crate::problems::problem;
@@ -188,7 +188,7 @@ async fn an_event_that_never_existed_is_not_found() {
 #[tokio::test]
 async fn a_receipt_whose_reply_is_gone_names_the_remedy() {
     let settings = Settings { recent_bytes: 0, ..Settings::default() };
-    let world = World::with(shared::actors::registry(), settings).await;
+    let world = World::with(crate::app::registry(), settings).await;
     let first = world.post(EVENTS, FIVE).await.body["event_id"].as_str().unwrap().to_owned();
     for _ in 0..3 {
         assert_eq!(world.post(EVENTS, FIVE).await.status, 200);

@@ -11,9 +11,9 @@ use shared::limits::{Consumption, Direct, Settings};
 use shared::live;
 use shared::push::Pushes;
 
-use crate::faults::Fault;
 use crate::ledger::{ledger, registry, write};
 use crate::world::World;
+use testing::faults::Fault;
 
 /// What came to the management endpoint: the path, the message, and what the ledger held at that time.
 type Arrived = Vec<(String, String, Vec<String>)>;

@@ -2,55 +2,14 @@
 
 use std::time::Duration;
 
+use crate::app;
+use kinds::counter::{Counter, Increment};
 use serde_json::json;
-use shared::actor::Fault;
-use shared::actors;
-use shared::actors::counter::{Counter, Increment};
-use shared::client::AskError;
-use shared::limits::Settings;
-use shared::registry::{Kind, Registry};
-use shared::testing::TestActor;
 
-use crate::example::{Command, Left, Stock};
-use crate::world::{World, entity};
+use crate::world::World;
 
 const README: &str = include_str!("../../README.md");
 const WAIT: Duration = Duration::from_secs(5);
-
-#[test]
-fn the_example_in_the_readme_is_the_one_that_is_tested() {
-    let shown = README.split("<!-- example -->\n```rust\n").nth(1).unwrap().split("```\n<!-- /example -->").next();
-    assert_eq!(shown, Some(include_str!("example.rs")));
-}
-
-#[test]
-fn the_example_is_tested_without_a_database() -> Result<(), Fault> {
-    let mut stock = TestActor::<Stock>::new("shoes");
-    stock.run(Command::Deliver { pieces: 5 })?;
-    let reserved = stock.run(Command::Reserve { pieces: 3 })?;
-    assert_eq!(reserved.reply(), &Left { available: 2 });
-    assert_eq!(reserved.posts_to::<Counter>(), [("reservations".to_owned(), Increment { amount: 3 }.into())]);
-    assert_eq!(stock.run(Command::Reserve { pieces: 3 })?.rejection().reason, "out-of-stock");
-    Ok(())
-}
-
-#[tokio::test]
-async fn the_example_is_asked_and_answers() {
-    let registry = Registry::new([Kind::of::<Counter>(), Kind::of::<Stock>()]);
-    let world = World::with(registry, Settings::default()).await;
-    let delivered = world.client.ask::<Stock>("shoes", Command::Deliver { pieces: 5 }, WAIT).await;
-    assert_eq!(delivered, Ok(Left { available: 5 }));
-    let reserved = world.client.ask::<Stock>("shoes", Command::Reserve { pieces: 3 }, WAIT).await;
-    assert_eq!(reserved, Ok(Left { available: 2 }));
-    let refused = world.client.ask::<Stock>("shoes", Command::Reserve { pieces: 3 }, WAIT).await;
-    let Err(AskError::Rejected(rejection)) = refused else { panic!("{refused:?}") };
-    assert_eq!((rejection.reason.as_str(), rejection.status), ("out-of-stock", 409));
-
-    let reply = world.post("/entities/stock/shoes/events", r#"{"type":"reserve","pieces":9}"#).await;
-    assert_eq!((reply.status, &reply.body["type"]), (409, &json!("urn:leasebox:out-of-stock")));
-    assert_eq!(world.get("/counter/reservations").await.body["value"], json!(3));
-    assert!(world.mailbox(&entity("stock", "shoes")).await.outbox.is_empty());
-}
 
 #[tokio::test]
 async fn the_typed_client_takes_a_command_or_a_part_of_it() {
@@ -78,5 +37,19 @@ fn the_tree_in_the_readme_is_what_is_there() {
 
 #[test]
 fn the_kinds_are_told_by_the_registry() {
-    assert_eq!(actors::registry().names().collect::<Vec<_>>(), ["account", "counter", "user"]);
+    assert_eq!(app::registry().names().collect::<Vec<_>>(), ["account", "counter", "user"]);
+}
+
+#[tokio::test]
+async fn the_world_of_the_front_door_is_the_one_of_these_tests() {
+    let world = leasebox::test::World::new(kinds::app()).await;
+    let event = json!({"type": "increment", "amount": 5}).to_string();
+    let victim = world.again();
+    victim.faults.arm(1, leasebox::test::Fault::DiesBefore);
+    assert!(victim.until_death(victim.post("/entities/counter/a/events", &event)).await.is_none());
+    assert_eq!(world.state::<Counter>("a").await.unwrap().value, 0, "it is stored, and nobody has run it");
+    world.work_off().await;
+    assert_eq!(world.state::<Counter>("a").await.unwrap().value, 5);
+    let (reply, total) = world.cost(world.ask::<Counter>("a", Increment { amount: 2 })).await;
+    assert_eq!((reply.unwrap().value, total.write, total.read), (7, 2.0, 0.0));
 }

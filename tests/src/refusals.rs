@@ -10,7 +10,7 @@ use crate::world::{World, entity};
 #[tokio::test]
 async fn a_full_queue_is_429_and_keeps_nothing_of_the_post() {
     let settings = Settings { queue_length: 3, ..Settings::default() };
-    let world = World::with(shared::actors::registry(), settings).await;
+    let world = World::with(crate::app::registry(), settings).await;
     let alice = entity("counter", "alice");
     let holder = Stalled::at(&world, &alice, &json!({"type": "increment", "amount": 1})).await;
     let two = r#"[{"type":"increment","amount":10},{"type":"increment","amount":100}]"#;
@@ -38,7 +38,7 @@ async fn a_full_queue_is_429_and_keeps_nothing_of_the_post() {
 #[tokio::test]
 async fn a_full_queue_that_nobody_works_on_is_worked_off() {
     let settings = Settings { queue_length: 2, ..Settings::default() };
-    let world = World::with(shared::actors::registry(), settings).await;
+    let world = World::with(crate::app::registry(), settings).await;
     for _ in 0..2 {
         let detached = world.http("POST", "/counter/alice/increment", &[("prefer", "respond-async")], "").await;
         assert_eq!(detached.status, 202);

@@ -7,7 +7,7 @@ use futures::FutureExt;
 use futures::future::{Either, select};
 use serde_json::json;
 use shared::client::Mode;
-use shared::host::Host;
+use shared::host::ReadHost;
 use shared::limits::{Direct, Settings};
 use shared::store::{Put, Returns, Store, StoreError, Transaction, Update, Written};
 use shared::table;

@@ -1,15 +1,16 @@
 //! An actor for tests: it takes texts of any length, and has an event that is not for outsiders.
 
+use kinds::account::Account;
+use kinds::counter::Counter;
+use leasebox::schemars;
 use serde::{Deserialize, Serialize};
 use shared::actor::{Actor, Event, Fault, Turn};
-use shared::actors::account::Account;
-use shared::actors::counter::Counter;
 use shared::registry::{Kind, Registry};
 
 /// Counts the characters that were ever written to it.
 pub struct Scribe;
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, leasebox::JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Command {
     Write { text: String },

@@ -8,7 +8,6 @@ use futures::channel::oneshot;
 use local::connect::{Identity, connect};
 use local::serve::{Options, Server};
 use serde_json::{Value, json};
-use shared::actors;
 use shared::envelope::EventId;
 use shared::limits;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -28,7 +27,7 @@ impl Running {
             bind: Ipv4Addr::LOCALHOST.into(),
             port: 0,
             endpoint: std::env::var("DYNAMODB_ENDPOINT").ok(),
-            table: crate::world::table_name(),
+            table: testing::world::table_name(),
             lease: limits::LEASE_MS / 1000,
             direct: limits::Direct::Off,
             shared_events: limits::SHARED_EVENTS,
@@ -38,7 +37,7 @@ impl Running {
             consumed: limits::Consumption::Asked,
         };
         let connection = async |endpoint: &str| connect(endpoint, Identity::Anyone).await;
-        let server = Server::start(options, actors::registry(), connection).await.unwrap();
+        let server = Server::start(options, kinds::app().service().unwrap(), connection).await.unwrap();
         let port = server.address().port();
         let (stop, stopped) = oneshot::channel::<()>();
         let ended =

@@ -15,7 +15,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use serde_json::{Value, json};
 use shared::envelope::{EntityId, Millis};
-use shared::host::Host;
+use shared::host::ReadHost;
 use shared::limits::{Direct, FINISH_MS, FUNCTION_TIMEOUT_MS, Settings};
 use shared::wake::Wake;
 

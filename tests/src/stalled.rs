@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use shared::envelope::{Draft, EntityId, Owner};
-use shared::host::Host;
+use shared::host::ReadHost;
 use shared::mailbox::post::{Posted, Posting, Room, Tries, post};
 use shared::visit::{Held, visit_all};
 

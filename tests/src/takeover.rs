@@ -8,10 +8,11 @@ use shared::limits::Settings;
 use shared::mailbox::image::Lease;
 use shared::wake::{SeenLease, Wake};
 
-use crate::drive::{LEASE_OVER, no_failures};
-use crate::faults::Fault;
+use crate::drive::LEASE_OVER;
 use crate::ledger::{ledger, registry, tell, write};
+use crate::world::no_failures;
 use crate::world::{Reply, World, entity};
+use testing::faults::Fault;
 
 async fn world() -> World {
     World::with(registry(), Settings::default()).await

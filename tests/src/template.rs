@@ -3,9 +3,12 @@
 use serde_json::{Map, Value, json};
 use serde_yaml_ng::Value as Yaml;
 
+/// The template as it is written.
+pub const TEMPLATE: &str = include_str!("../../template.yaml");
+
 /// The template, with CloudFormation's short tags as objects: `!Ref Table` is `{"Ref": "Table"}`.
 pub fn template() -> Value {
-    untagged(serde_yaml_ng::from_str(include_str!("../../template.yaml")).unwrap())
+    untagged(serde_yaml_ng::from_str(TEMPLATE).unwrap())
 }
 
 /// The properties of a resource.
@@ -22,6 +25,11 @@ pub fn resources(kind: &str) -> Vec<(String, Value)> {
     found
 }
 
+/// A text in which CloudFormation may have something to put in: `!Sub …`, or as it is.
+pub fn text(value: &Value) -> Option<&str> {
+    value.as_str().or(value["Sub"].as_str())
+}
+
 fn untagged(yaml: Yaml) -> Value {
     match yaml {
         Yaml::Tagged(tagged) => {
@@ -34,5 +42,37 @@ fn untagged(yaml: Yaml) -> Value {
             Value::Object(entries.into_iter().map(entry).collect::<Map<_, _>>())
         }
         plain => serde_json::to_value(plain).unwrap(),
+    }
+}
+
+/// What a new project's template lacks of this one: sockets, and what only they need.
+const ONLY_OF_SOCKETS: [&str; 3] = ["TICKET_KEY", "CONNECTIONS_URL", "SOCKET_URL"];
+
+#[test]
+fn a_new_project_is_deployed_as_this_one_but_for_sockets_and_routes_of_its_own() {
+    let new = include_str!("../../leasebox/local/src/scaffold/template.yaml").replace("{{name}}", "shop");
+    let mut new = untagged(serde_yaml_ng::from_str(&new).unwrap());
+    let mut this = template();
+    let generic = leasebox::App::new().service().unwrap();
+    let paths = this["Resources"]["Api"]["Properties"]["DefinitionBody"]["paths"].as_object_mut().unwrap();
+    paths.retain(|path, _| path == "$default" || generic.routes.iter().any(|route| route.path == *path));
+    for function in ["IngestFunction", "DrainFunction", "StatusFunction"] {
+        let variables = &mut this["Resources"][function]["Properties"]["Environment"]["Variables"];
+        variables.as_object_mut().unwrap().retain(|name, _| !ONLY_OF_SOCKETS.contains(&name.as_str()));
+    }
+    for role in ["IngestRole", "DrainRole"] {
+        let policy = &mut this["Resources"][role]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"];
+        policy.as_array_mut().unwrap().retain(|statement| statement["Sid"] != "PushToSockets");
+    }
+    let resources = this["Resources"].as_object_mut().unwrap();
+    resources.retain(|name, _| !name.starts_with("Socket") && name != "TicketKey");
+    for template in [&mut this, &mut new] {
+        // What is said of sockets there, and what a dashboard shows of them.
+        template["Resources"]["Dashboard"]["Properties"]["DashboardBody"].take();
+        template["Parameters"]["AllowedOrigins"]["Description"].take();
+        template["Globals"]["Function"]["CodeUri"].take();
+    }
+    for section in ["Parameters", "Rules", "Conditions", "Globals", "Resources"] {
+        assert_eq!(new[section], this[section], "{section}");
     }
 }

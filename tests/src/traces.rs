@@ -3,21 +3,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::app;
 use lambda_http::{Context, LambdaEvent};
 use serde_dynamo::AttributeValue;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use shared::actors;
 use shared::envelope::Envelope;
 use shared::table;
 use shared::trace::{BYTES, Trace};
 
 use crate::accounts::account;
 use crate::chance::{Chance, seed};
-use crate::faults::Fault;
 use crate::lines::{Lines, saying};
 use crate::payloads::payload;
 use crate::world::{World, deployed, entity};
+use testing::faults::Fault;
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";
@@ -45,7 +45,7 @@ async fn a_transfer_is_one_trace_from_the_poster_through_both_accounts_though_th
     world.work_off().await;
     let lines = Lines::of("info");
     // The poster dies once the money has left the payer, before the payee hears of it.
-    let poster = world.again(actors::registry());
+    let poster = world.again(app::registry());
     poster.faults.arm(2, Fault::DiesBefore);
     let (headers, body) = (traceparent("01"), r#"{"from":"payer","to":"payee","amount":30}"#);
     let headers = [("traceparent", headers.as_str())];
@@ -235,7 +235,7 @@ async fn the_trace_that_lambda_began_goes_on_when_it_is_sampled() {
         let root = "Root=1-4bf92f35-77b34da6a3ce929d0e0e4736";
         context.xray_trace_id = Some(format!("{root};Parent={CALLER};Sampled={sampled}"));
         let event = LambdaEvent::new(RawValue::from_string(payload("ingest-increment").to_owned()).unwrap(), context);
-        ingest::invoke::invoke(&world.client, &deployed(), event).await.unwrap();
+        ingest::invoke::invoke(app::service(), &world.client, &deployed(), event).await.unwrap();
         let logged = lines.take();
         let span = &saying(&logged, "posted").next().unwrap()["span"];
         assert_eq!((&span["trace_id"], &span["parent_id"]), (&json!(TRACE), &json!(CALLER)));

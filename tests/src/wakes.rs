@@ -4,16 +4,17 @@
 use serde_json::{Value, json};
 use shared::client::Mode;
 use shared::envelope::{Millis, Owner};
-use shared::host::Host;
+use shared::host::ReadHost;
 use shared::limits::{self, LEASE_MS, MARGIN_MS, Settings};
 use shared::mailbox::image::Lease;
 use shared::wake::{SeenLease, Wake};
 
-use crate::drive::{LEASE_OVER, no_failures};
-use crate::faults::Fault;
+use crate::drive::LEASE_OVER;
 use crate::ledger::{ledger, registry, write};
 use crate::takeover::seen;
+use crate::world::no_failures;
 use crate::world::{World, entity};
+use testing::faults::Fault;
 
 async fn world() -> World {
     World::with(registry(), Settings::default()).await

@@ -6,11 +6,11 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
+use kinds::account::{Account, Happened, KIND};
 use local::connect::{Identity, connect};
 use local::database::{Database, Serving};
 use reqwest::Client;
 use serde_json::{Value, json};
-use shared::actors::account::{Account, Happened, KIND};
 use shared::envelope::{EntityId, EnvelopeId, EventId, Millis};
 use shared::journal::{Entry, Pages, take_apart};
 use shared::registry::Kind;

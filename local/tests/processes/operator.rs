@@ -4,16 +4,16 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use kinds::counter::{self, Counter};
+use kinds::user::{message_name, summary_name};
 use local::connect::{Identity, connect};
 use reqwest::{Client, StatusCode};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use shared::actor::{Actor, Event, Fault, Poison, Turn};
-use shared::actors::counter::{self, Counter};
-use shared::actors::user::{message_name, summary_name};
 use shared::client::{Client as Poster, Mode, Submission};
 use shared::envelope::{Draft, EntityId};
-use shared::host::Host;
+use shared::host::ReadHost;
 use shared::limits::{self, Settings};
 use shared::live::{Clock, Live};
 use shared::push::Pushes;
@@ -123,7 +123,7 @@ async fn every_command_does_what_it_says() {
     let table = operator(data, &["stuck", "--kind", "counter"]).stdout;
     assert!(table.starts_with("ENTITY") && table.contains("blocked"), "{table}");
     let swept = operator(data, &["sweep"]).stdout;
-    assert!(swept.contains("leasebox operator resume counter/b"), "{swept}");
+    assert!(swept.contains("operator resume counter/b"), "{swept}");
     let resumed = operator(data, &["resume", "counter/b", "--park"]);
     assert!(resumed.code == Some(0) && resumed.stdout.contains("event-1 in the dead letters"), "{resumed:?}");
     reaches(&http, server.url(), "b", 10).await;

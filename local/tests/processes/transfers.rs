@@ -6,16 +6,15 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
+use kinds::account::Command;
 use local::connect::{Identity, connect};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
-use shared::actors;
-use shared::actors::account::Command;
 use shared::client::{Client as Poster, Mode, Submission};
 use shared::envelope::{Draft, EntityId, EventId, IdempotencyKey, Keyed, body_hash};
-use shared::host::Host;
+use shared::host::ReadHost;
 use shared::limits::{self, Settings};
 use shared::live::{Clock, Live};
 use shared::push::Pushes;
@@ -224,7 +223,13 @@ impl World {
 async fn queue(world: &World, from: &EntityId, command: &Command, key: &str) -> EventId {
     let config = connect(&world.shared.endpoint, Identity::Anyone).await.config;
     let store = DynamoDb::new(&config, &world.ring.table);
-    let host = Live::new(store, actors::registry(), Settings::default(), Pushes::Nowhere, Clock::machine());
+    let host = Live::new(
+        store,
+        kinds::app().service().unwrap().registry,
+        Settings::default(),
+        Pushes::Nowhere,
+        Clock::machine(),
+    );
     let body = serde_json::to_string(command).unwrap();
     let keyed = Keyed::client(&IdempotencyKey::new(key).unwrap(), 0, &body_hash([body.as_str()]));
     let drafts = [Draft { body, keyed: Some(keyed), from: None, trace: None }];

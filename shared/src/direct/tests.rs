@@ -3,7 +3,6 @@
 use serde_dynamo::AttributeValue;
 
 use super::{Applied, apply};
-use crate::actors::counter::Counter;
 use crate::envelope::{Draft, Envelope, EnvelopeId, EventId, Keyed, Millis, Owner};
 use crate::limits::{Direct, LEASE_MS, SUSPECT_ATTEMPTS, Settings};
 use crate::mailbox::image::{Lease, Mailbox, Recent, write_lease};
@@ -11,9 +10,10 @@ use crate::mailbox::post::{Posting, Room, Tries};
 use crate::outbox::Outgoing;
 use crate::outcome::Outcome;
 use crate::scripted::{BEGINNING, Reply, Scripted, assert_complete, run, value_of};
-use crate::store::{Consumed, Page, Returns, StoreError, Update, Written};
+use crate::store::{Returns, StoreError, Update, Written};
 use crate::table;
 use crate::text::text;
+use crate::toys::Counter;
 
 const DEADLINE: Millis = Millis(BEGINNING.0 + 10_000);
 
@@ -146,14 +146,10 @@ fn a_key_has_its_receipt_read_and_written() {
 
 #[test]
 fn with_effects_the_lease_is_taken_to_deliver_them() {
-    // She is new, and so is her conversation with him.
-    let nothing = Page { items: Vec::new(), last: None, consumed: Consumed::default() };
-    let replies = [Reply::Item(None), Reply::Item(None), Reply::Item(None), Reply::Page(nothing), Reply::committed()];
-    let host = Scripted::new(replies).with(on());
-    let alice = "user/alice".parse().unwrap();
-    let body = r#"{"type":"send","to":"bob","content":"hello"}"#.to_owned();
-    let drafts = [Draft { body, keyed: None, from: None, trace: None }];
-    let posting = Posting { entity: &alice, drafts: &drafts, owner: Some(me()), room: Room::Queue, deadline: DEADLINE };
+    let host = Scripted::new([Reply::Item(None), written()]).with(on());
+    let new = "forwarder/a".parse().unwrap();
+    let drafts = [increment(1)];
+    let posting = Posting { entity: &new, drafts: &drafts, owner: Some(me()), room: Room::Queue, deadline: DEADLINE };
     let applied = run(apply(&host, posting, &mut Tries::default())).unwrap();
     let (update, _) = host.writes().remove(0);
     let lease = Lease::Held { owner: me(), until: BEGINNING.plus(LEASE_MS) };

@@ -43,15 +43,15 @@ pub enum Committed {
 pub struct Commit<'a> {
     /// The image that the batch was run from.
     pub image: &'a Mailbox,
-    /// The results.
+    /// The results of the batch.
     pub batch: &'a Batch,
-    /// The acquisition.
+    /// The acquisition that commits, by which the write is fenced.
     pub me: Owner,
     /// What becomes of the lease.
     pub ending: Ending,
 }
 
-/// Commits.
+/// Takes the results of a batch into the item, under the lease's fence.
 ///
 /// # Errors
 /// When the store fails beyond the deadline, after which the outcome is unknown, or the item is damaged.

@@ -37,7 +37,8 @@ pub enum Direction {
     Unknown,
 }
 
-/// Writes once. To repeat it is of no use: the ordinary post is as good, and finds out what became of this.
+/// Applies the results to the item in one write, which is tried only once. To repeat it is of no use: the ordinary post
+/// is as good, and finds out what became of this.
 pub async fn direct<H: Host>(host: &H, direct: Direct<'_>, deadline: Millis) -> Direction {
     let until = host.now().plus(host.settings().lease_ms);
     let after = direct.after(host.settings().recent_bytes, until);

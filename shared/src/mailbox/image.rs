@@ -27,14 +27,14 @@ pub struct Damaged(pub String);
 pub enum Lease {
     /// One acquisition, until a time by its own clock.
     Held {
-        /// The fence.
+        /// The acquisition that holds it: the fence of the holder's writes.
         owner: Owner,
         /// When the holder stops, unless it renews.
         until: Millis,
     },
     /// Nobody, until an operator releases the entity.
     Blocked {
-        /// Why.
+        /// Why the entity was stopped.
         cause: String,
     },
 }
@@ -42,7 +42,7 @@ pub enum Lease {
 /// One processed envelope whose reply is still at hand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recent {
-    /// The envelope.
+    /// The id of the envelope.
     #[serde(rename = "i")]
     pub id: EnvelopeId,
     /// The [`Outcome`] as JSON.
@@ -73,17 +73,17 @@ impl Recent {
 /// An image of a mailbox item, as of one write or read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mailbox {
-    /// Whose it is.
+    /// The entity that the mailbox belongs to.
     pub entity: EntityId,
     /// Envelopes that wait, oldest first.
     pub queue: Vec<Envelope>,
-    /// Their stored size.
+    /// The stored size of the waiting envelopes, in bytes.
     pub bytes: u64,
     /// How many envelopes ever left the queue: the one at index `i` has the sequence `head + 1 + i`.
     pub head: u64,
     /// Grows by one with every write.
     pub version: u64,
-    /// Who holds it.
+    /// Who holds the entity; none when it is free.
     pub lease: Option<Lease>,
     /// The actor's state; none before the first commit that made one.
     pub state: Option<AttributeValue>,
@@ -158,7 +158,7 @@ impl Mailbox {
         }
     }
 
-    /// Reads an item.
+    /// Reads an item of the table as a mailbox.
     ///
     /// # Errors
     /// When an attribute is not what the protocol writes.

@@ -14,7 +14,7 @@ use std::time::Duration;
 use futures::future::{Either, select};
 
 use crate::envelope::{EntityId, Millis};
-use crate::host::Host;
+use crate::host::ReadHost;
 use crate::log::quiet;
 use crate::mailbox::image::Damaged;
 use crate::store::{StoreError, Written, backoff};
@@ -41,7 +41,7 @@ pub enum StepError {
 /// certain that no earlier try was applied.
 pub(crate) async fn persist<H, F, R>(host: &H, deadline: Millis, write: F) -> Result<(Written, bool), StoreError>
 where
-    H: Host,
+    H: ReadHost,
     F: Fn() -> R,
     R: Future<Output = Result<Written, StoreError>> + Send,
 {
@@ -67,9 +67,9 @@ where
 ///
 /// # Errors
 /// The last error, when the deadline is near or there is no use in another try.
-pub(crate) async fn reread<H, T, R>(host: &H, deadline: Millis, read: impl Fn() -> R) -> Result<T, StoreError>
+pub async fn reread<H, T, R>(host: &H, deadline: Millis, read: impl Fn() -> R) -> Result<T, StoreError>
 where
-    H: Host,
+    H: ReadHost,
     R: Future<Output = Result<T, StoreError>> + Send,
 {
     let mut attempt = 0;
@@ -86,7 +86,7 @@ where
 
 /// One try of an operation, which ends when the time is up: then its outcome is unknown. However late it is, a try has
 /// a moment.
-pub(crate) async fn within<H: Host, T>(
+pub(crate) async fn within<H: ReadHost, T>(
     host: &H,
     deadline: Millis,
     operation: impl Future<Output = Result<T, StoreError>> + Send,

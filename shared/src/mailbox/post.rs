@@ -17,7 +17,7 @@ use crate::waiting::Waiter;
 /// What is posted, and how.
 #[derive(Clone, Copy, Debug)]
 pub struct Posting<'a> {
-    /// To whom.
+    /// The entity that receives the events.
     pub entity: &'a EntityId,
     /// At most 25 events, stored all or none, contiguous and in this order.
     pub drafts: &'a [Draft],
@@ -89,7 +89,7 @@ pub struct Stored {
     pub waiters: Vec<Waiter>,
 }
 
-/// Posts.
+/// Appends events to the queue and takes the lease if it is free, in one write.
 ///
 /// # Errors
 /// When the store fails beyond the deadline, after which the outcome is unknown, or the item is damaged.

@@ -21,7 +21,7 @@ pub struct Settle<'a> {
     pub rest: &'a [Outgoing],
     /// Dead letters of effects that are given up.
     pub puts: &'a [Put],
-    /// The acquisition.
+    /// The acquisition that has delivered, by which the write is fenced.
     pub me: Owner,
     /// What becomes of the lease; [`Ending::Release`] also when there was nothing to deliver.
     pub ending: Ending,

@@ -13,7 +13,7 @@ use crate::table;
 /// How a lease is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takeover {
-    /// Nobody holds it.
+    /// Takes a lease that nobody holds.
     Acquire {
         /// The head that was seen.
         head: u64,

@@ -6,9 +6,9 @@ use serde_dynamo::AttributeValue;
 
 use super::{MOMENT, persist, within};
 use crate::envelope::Millis;
-use crate::host::Host;
+use crate::host::ReadHost;
 use crate::scripted::{BEGINNING, Reply, Scripted, run};
-use crate::store::{Consistency, Consumed, Key, Returns, Store, StoreError, Update, Written};
+use crate::store::{Consistency, Consumed, Key, ReadStore, Returns, Store, StoreError, Update, Written};
 
 fn applied() -> Reply {
     let item = HashMap::<String, AttributeValue>::new().into();
@@ -79,13 +79,13 @@ fn a_try_ends_with_the_time_and_has_a_moment_at_least() {
     let moment = u64::try_from(MOMENT.as_millis()).unwrap();
     for (deadline, waited) in [(1_000, 1_000), (moment + 1, moment + 1), (0, moment)] {
         let host = Scripted::new([Reply::Silence]);
-        let read = Host::store(&host).get(Key::new("counter/a", "mailbox"), Consistency::Strong);
+        let read = ReadHost::store(&host).get(Key::new("counter/a", "mailbox"), Consistency::Strong);
         let failed = run(within(&host, BEGINNING.plus(deadline), read)).unwrap_err();
         assert_eq!(failed, StoreError::Unknown("time ran out".to_owned()));
         assert_eq!(host.slept(), [waited]);
     }
     let host = Scripted::new([Reply::Item(None)]);
-    let read = Host::store(&host).get(Key::new("counter/a", "mailbox"), Consistency::Strong);
+    let read = ReadHost::store(&host).get(Key::new("counter/a", "mailbox"), Consistency::Strong);
     assert_eq!(run(within(&host, Millis(0), read)), Ok((None, Consumed::default())));
     assert!(host.slept().is_empty());
 }

@@ -1,12 +1,12 @@
 //! Reading: the mailbox as it is, and where an event stands. Nothing here writes.
 
 use crate::envelope::{EntityId, EventId};
-use crate::host::Host;
+use crate::host::ReadHost;
 use crate::limits;
 use crate::mailbox::StepError;
 use crate::mailbox::image::{Damaged, Mailbox};
 use crate::outcome::Settled;
-use crate::store::{Consistency, Store, StoreError};
+use crate::store::{Consistency, ReadStore, StoreError};
 use crate::table;
 
 /// Where an event stands.
@@ -14,7 +14,7 @@ use crate::table;
 pub enum Standing {
     /// It waits, with so many before it.
     Queued {
-        /// Envelopes before it.
+        /// How many envelopes wait before it.
         position: u64,
     },
     /// It left the queue, and this is how it ended.
@@ -23,7 +23,7 @@ pub enum Standing {
     Forgotten,
     /// It lies in the dead letters.
     Dead {
-        /// Why.
+        /// Why it could not be processed.
         cause: String,
     },
     /// There never was such an event.
@@ -34,7 +34,7 @@ pub enum Standing {
 ///
 /// # Errors
 /// When the store fails, or the item is damaged.
-pub async fn mailbox<H: Host>(
+pub async fn mailbox<H: ReadHost>(
     host: &H,
     entity: &EntityId,
     consistency: Consistency,
@@ -69,7 +69,7 @@ pub fn standing(image: &Mailbox, event: EventId) -> Option<Standing> {
 ///
 /// # Errors
 /// When the store fails, or what it holds is damaged.
-pub async fn event<H: Host>(host: &H, entity: &EntityId, event: EventId) -> Result<Standing, StepError> {
+pub async fn event<H: ReadHost>(host: &H, entity: &EntityId, event: EventId) -> Result<Standing, StepError> {
     let Some(image) = mailbox(host, entity, Consistency::Strong).await? else {
         return Ok(Standing::Never);
     };
@@ -106,7 +106,7 @@ pub struct DeadLetter {
 ///
 /// # Errors
 /// When the store fails.
-pub async fn list<H: Host>(
+pub async fn list<H: ReadHost>(
     host: &H,
     kind: &str,
     after: Option<&EntityId>,

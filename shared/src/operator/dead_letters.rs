@@ -8,13 +8,13 @@ use serde::Deserialize;
 use serde_dynamo::{AttributeValue, Item};
 
 use crate::envelope::{EntityId, Envelope, Malformed, Millis};
-use crate::host::Host;
+use crate::host::{Host, ReadHost};
 use crate::limits;
 use crate::mailbox::persist;
 use crate::operator::OperatorError;
 use crate::outbox::Outgoing;
 use crate::receipt;
-use crate::store::{Consistency, Delete, Key, Order, Query, Store, StoreError, Written};
+use crate::store::{Consistency, Delete, Key, Order, Query, ReadStore, Store, StoreError, Written};
 use crate::table;
 use crate::text::Text;
 
@@ -29,7 +29,7 @@ pub enum LetterId {
 }
 
 impl LetterId {
-    /// Where it lies.
+    /// The key of the item in which it lies.
     #[must_use]
     pub fn key(self, entity: &EntityId) -> Key {
         match self {
@@ -76,7 +76,7 @@ impl FromStr for LetterId {
     }
 }
 
-/// What lies there.
+/// What a dead letter holds.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Content {
     /// The envelope as it was.
@@ -87,20 +87,20 @@ pub enum Content {
     Unreadable(String),
 }
 
-/// A dead letter.
+/// A dead letter: an event or an effect that was given up, and why.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Letter {
-    /// Whose.
+    /// The entity that it belongs to.
     pub entity: EntityId,
-    /// Which.
+    /// Its name within the entity.
     pub id: LetterId,
-    /// What.
+    /// The event or the effect itself.
     pub content: Content,
     /// Why it is here.
     pub cause: String,
     /// The policy by which it was put here: `park`, `skip` or `block`; an effect has none.
     pub policy: Option<String>,
-    /// Since when.
+    /// When it was put here.
     pub at: Millis,
 }
 
@@ -143,7 +143,7 @@ impl Letter {
 ///
 /// # Errors
 /// When the store fails.
-pub async fn list<H: Host>(
+pub async fn list<H: ReadHost>(
     host: &H,
     entity: &EntityId,
     after: Option<LetterId>,
@@ -172,7 +172,7 @@ pub async fn list<H: Host>(
     Ok((letters, last))
 }
 
-async fn range<H: Host>(
+async fn range<H: ReadHost>(
     host: &H,
     entity: &EntityId,
     prefix: &'static str,
@@ -204,11 +204,11 @@ async fn range<H: Host>(
     Ok((page.items.into_iter().filter_map(letter).collect(), more))
 }
 
-/// One dead letter.
+/// Reads one dead letter of an entity.
 ///
 /// # Errors
 /// When it is not there, or the store fails beyond the deadline.
-pub async fn read<H: Host>(
+pub async fn read<H: ReadHost>(
     host: &H,
     entity: &EntityId,
     letter: LetterId,

@@ -23,9 +23,9 @@ pub enum OperatorError {
     /// There is no such dead letter, or no longer.
     #[error("{entity} has no dead letter {letter}: it never had it, or it was redriven or deleted")]
     NoSuchLetter {
-        /// Of whom.
+        /// The entity that was asked.
         entity: EntityId,
-        /// Which.
+        /// The dead letter that it does not have.
         letter: LetterId,
     },
     /// Nothing was ever posted to the entity.
@@ -48,7 +48,7 @@ pub enum OperatorError {
          it by hand, and then delete it"
     )]
     Doubtful {
-        /// Which.
+        /// The dead letter that may have had its effect.
         letter: LetterId,
         /// Why it cannot be told.
         cause: &'static str,
@@ -56,7 +56,7 @@ pub enum OperatorError {
     /// Its idempotency key stands for another event by now.
     #[error("the idempotency key of {letter} was posted again and has had its effect as event {event}; delete it")]
     Superseded {
-        /// Which.
+        /// The dead letter whose key stands for another event.
         letter: LetterId,
         /// The event that the key stands for.
         event: EventId,

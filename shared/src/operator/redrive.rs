@@ -25,9 +25,9 @@ use crate::table;
 /// A letter that was redriven.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Redriven {
-    /// Which letter.
+    /// The dead letter that was redriven.
     pub letter: LetterId,
-    /// Who received it.
+    /// The entity that it was posted to.
     pub to: EntityId,
     /// The event that it has become; none when it was processed and forgotten before that could be read.
     pub event: Option<EventId>,
@@ -75,7 +75,7 @@ pub async fn all<H: Host>(
     Ok(all)
 }
 
-/// Redrives one letter.
+/// Posts one dead letter again and takes it out of the dead letters.
 ///
 /// # Errors
 /// When it is not there, must not be processed again, or finds no room; or the store fails beyond the deadline: then

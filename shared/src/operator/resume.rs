@@ -29,7 +29,7 @@ pub enum Head {
 /// An entity that was released.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resumed {
-    /// Which.
+    /// The entity that was released.
     pub entity: EntityId,
     /// Why it was blocked.
     pub cause: String,

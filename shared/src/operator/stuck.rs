@@ -3,7 +3,7 @@
 use futures::stream::{self, StreamExt};
 
 use crate::envelope::{EntityId, Millis};
-use crate::host::Host;
+use crate::host::ReadHost;
 use crate::log::quiet;
 use crate::mailbox::image::{Lease, Mailbox};
 use crate::mailbox::{StepError, view};
@@ -17,13 +17,13 @@ const SIDE_BY_SIDE: usize = 16;
 /// An entity with something pending.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stuck {
-    /// Its mailbox.
+    /// The image of its mailbox.
     pub image: Mailbox,
     /// Since when the oldest of what is pending waits, by its poster's clock.
     pub since: Millis,
     /// For how long that is, in milliseconds.
     pub age_ms: u64,
-    /// What keeps it.
+    /// What keeps it from being worked on.
     pub kept: Kept,
 }
 
@@ -47,7 +47,7 @@ pub enum Kept {
 ///
 /// # Errors
 /// When the store fails.
-pub async fn stuck<H: Host>(
+pub async fn stuck<H: ReadHost>(
     host: &H,
     place: Place,
     limit: usize,
@@ -63,7 +63,7 @@ pub async fn stuck<H: Host>(
     Ok((found, place.next(host.registry(), next)))
 }
 
-async fn read<H: Host>(host: &H, entity: EntityId) -> Result<Option<Mailbox>, StepError> {
+async fn read<H: ReadHost>(host: &H, entity: EntityId) -> Result<Option<Mailbox>, StepError> {
     match view::mailbox(host, &entity, Consistency::Eventual).await {
         Err(error @ StepError::Damaged { .. }) => {
             // One damaged entity must not hide the others.
@@ -74,7 +74,7 @@ async fn read<H: Host>(host: &H, entity: EntityId) -> Result<Option<Mailbox>, St
     }
 }
 
-fn pending<H: Host>(host: &H, image: Mailbox) -> Option<Stuck> {
+fn pending<H: ReadHost>(host: &H, image: Mailbox) -> Option<Stuck> {
     let envelopes = image.queue.iter().map(|envelope| envelope.at);
     let effects = image.outbox.iter().map(|outgoing| outgoing.at);
     let since = envelopes.chain(effects).min()?;

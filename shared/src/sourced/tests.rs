@@ -218,7 +218,7 @@ fn what_does_not_follow_is_damaged() {
 #[test]
 fn a_kind_without_a_journal_says_so() {
     let entry = say(&mut *stage(), "good", 1, NOW).2.remove(0);
-    let kind = Kind::of::<crate::actors::counter::Counter>();
+    let kind = Kind::of::<crate::toys::Counter>();
     assert!(!kind.journal);
     let Err(Unreadable::Damaged(damage)) = kind.stage(None).unwrap().replay(&entry) else { panic!("it was applied") };
     assert_eq!(damage, "a counter keeps no journal");

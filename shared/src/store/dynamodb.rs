@@ -22,8 +22,8 @@ use serde_dynamo::Item;
 
 use crate::metrics;
 use crate::store::{
-    Consistency, Consumed, Delete, Key, Order, Page, Query, Returns, Store, StoreError, Transaction, Update, Values,
-    Written,
+    Consistency, Consumed, Delete, Key, Order, Page, Query, ReadStore, Returns, Store, StoreError, Transaction, Update,
+    Values, Written,
 };
 use crate::table;
 
@@ -55,7 +55,7 @@ impl DynamoDb {
     }
 }
 
-impl Store for DynamoDb {
+impl ReadStore for DynamoDb {
     async fn get(&self, key: Key, consistency: Consistency) -> Result<(Option<Item>, Consumed), StoreError> {
         let found = self
             .client
@@ -73,6 +73,40 @@ impl Store for DynamoDb {
         Ok((item, consumed))
     }
 
+    async fn query(&self, query: Query) -> Result<Page, StoreError> {
+        // The table is queried by `pk`, an index by a name that begins with the kind, and either is the first value.
+        let partition = match query.values.first() {
+            Some((_, serde_dynamo::AttributeValue::S(partition))) => partition.clone(),
+            _ => String::new(),
+        };
+        let page = self
+            .client
+            .query()
+            .table_name(&*self.table)
+            .set_index_name(query.index.map(str::to_owned))
+            .consistent_read(query.consistency == Consistency::Strong)
+            .set_expression_attribute_names(Some(table::aliases(&[query.condition])))
+            .set_expression_attribute_values(Some(values(query.values)))
+            .key_condition_expression(query.condition)
+            .scan_index_forward(query.order == Order::Ascending)
+            .set_exclusive_start_key(query.after.map(HashMap::from))
+            .limit(i32::try_from(query.limit).unwrap_or(i32::MAX))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(|error| classify(&error))?;
+        let consumed = read_units(page.consumed_capacity.as_ref())?;
+        let items = page.items.ok_or_else(|| stray("it has no list of items"))?;
+        answered(&partition, "query", consumed);
+        Ok(Page {
+            items: items.into_iter().map(Item::from).collect(),
+            last: page.last_evaluated_key.map(Item::from),
+            consumed,
+        })
+    }
+}
+
+impl Store for DynamoDb {
     async fn update(&self, update: Update) -> Result<Written, StoreError> {
         let (attempts, key, returns) = (Attempts::<UpdateItemError>::default(), update.key, update.returns);
         let written = self
@@ -176,38 +210,6 @@ impl Store for DynamoDb {
                 _ => Err(attempts.error(classify(&error))),
             },
         }
-    }
-
-    async fn query(&self, query: Query) -> Result<Page, StoreError> {
-        // The table is queried by `pk`, an index by a name that begins with the kind, and either is the first value.
-        let partition = match query.values.first() {
-            Some((_, serde_dynamo::AttributeValue::S(partition))) => partition.clone(),
-            _ => String::new(),
-        };
-        let page = self
-            .client
-            .query()
-            .table_name(&*self.table)
-            .set_index_name(query.index.map(str::to_owned))
-            .consistent_read(query.consistency == Consistency::Strong)
-            .set_expression_attribute_names(Some(table::aliases(&[query.condition])))
-            .set_expression_attribute_values(Some(values(query.values)))
-            .key_condition_expression(query.condition)
-            .scan_index_forward(query.order == Order::Ascending)
-            .set_exclusive_start_key(query.after.map(HashMap::from))
-            .limit(i32::try_from(query.limit).unwrap_or(i32::MAX))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(|error| classify(&error))?;
-        let consumed = read_units(page.consumed_capacity.as_ref())?;
-        let items = page.items.ok_or_else(|| stray("it has no list of items"))?;
-        answered(&partition, "query", consumed);
-        Ok(Page {
-            items: items.into_iter().map(Item::from).collect(),
-            last: page.last_evaluated_key.map(Item::from),
-            consumed,
-        })
     }
 }
 

@@ -8,12 +8,10 @@ use serde_json::{Value, json};
 
 use super::{BEGINNING, TestActor};
 use crate::actor::{Actor, Effect, Event, Fault, Rejection, Turn};
-use crate::actors::account::{self, Account, Happened};
-use crate::actors::counter::{self, Counter, Increment};
 use crate::envelope::{EntityId, Millis};
 use crate::limits;
 use crate::records::{List, Lookup, Record};
-use crate::sourced::Snapshot;
+use crate::toys::{self, Counter};
 
 /// Does what it is told, also what an actor must not do.
 struct Servant;
@@ -85,7 +83,7 @@ impl Actor for Servant {
     fn handle(diary: &Diary, event: &Event<'_, Command>) -> Result<Turn<Self>, Fault> {
         let done = |line: &str| Turn::reply(Self::wrote(diary, line), json!(diary.lines.len() + 1));
         let counter = EntityId::new("counter", "all").map_err(|error| Fault::new(error.to_string()))?;
-        let add = |amount: u64| counter::Command::from(Increment { amount: i64::try_from(amount).unwrap_or(0) });
+        let add = |amount: u64| toys::Command::Increment { amount: i64::try_from(amount).unwrap_or(0) };
         match &event.command {
             Command::Write { line, aside } => Ok(done(&format!("{line}{aside}{}", diary.secret))),
             Command::Fill { bytes } => Ok(done(&"x".repeat(*bytes))),
@@ -188,11 +186,10 @@ fn effects_are_told_in_their_order_and_by_their_types() {
         })
         .collect();
     assert_eq!(kinds, ["push", "counter", "record", "servant", "counter"]);
-    let add = |amount| ("all".to_owned(), counter::Command::from(Increment { amount }));
+    let add = |amount| ("all".to_owned(), toys::Command::Increment { amount });
     assert_eq!(tested.posts_to::<Counter>(), [add(1), add(2)]);
     let [(to, Command::Write { line, aside })] = &tested.posts_to::<Servant>()[..] else { panic!("{tested:?}") };
     assert_eq!((to.as_str(), line.as_str(), aside.as_str()), ("james", "later", ""));
-    assert!(tested.posts_to::<Account>().is_empty());
     assert_eq!(tested.pushes(), [("socket-1".to_owned(), json!({"n": 1}))]);
     let last = json!({"from": "counter/c", "at": BEGINNING});
     assert_eq!(tested.record::<Value>("last"), Some(last.clone()));
@@ -302,42 +299,4 @@ fn what_was_expected_and_what_was_there_is_said() {
     assert!(said(|| servant.run_from::<Counter>("", write("a"))).contains("the id of a counter"));
     assert!(said(|| super::tests::servant().with_record("x", &7)).contains("a side record that is a map"));
     assert!(format!("{servant:?}").contains("servant/james"));
-}
-
-fn opened() -> Happened {
-    serde_json::from_value(json!({"type": "AccountOpened", "owner": "Alice", "initial_balance": 100})).unwrap()
-}
-
-fn deposit(amount: i64) -> account::Command {
-    serde_json::from_value(json!({"type": "deposit", "amount": amount})).unwrap()
-}
-
-fn withdraw(amount: i64) -> account::Command {
-    serde_json::from_value(json!({"type": "withdraw", "amount": amount})).unwrap()
-}
-
-#[test]
-fn a_journal_is_told_event_by_event() {
-    let mut alice = TestActor::<Account>::new("alice").with_events([opened()]);
-    assert_eq!(alice.state().version, 1);
-    alice.later(7);
-    let tested = alice.run(deposit(5)).unwrap();
-    let [entry] = &tested.journal[..] else { panic!("{tested:?}") };
-    assert_eq!((entry.version, entry.at, entry.cause), (2, BEGINNING.plus(7), tested.event));
-    assert_eq!((entry.r#type.as_str(), json!(entry.payload)), ("MoneyDeposited", json!({"amount": 5})));
-    assert_eq!(json!(tested.events()), json!([{"type": "MoneyDeposited", "amount": 5}]));
-    assert_eq!((tested.event.sequence, &json!(tested.reply())["balance"]), (2, &json!(105)));
-    let refused = alice.run(withdraw(500)).unwrap();
-    assert_eq!((refused.rejection().reason.as_str(), refused.journal.len()), ("insufficient-funds", 0));
-    let Snapshot { version, at, state } = alice.state();
-    assert_eq!((version, at), (2, BEGINNING.plus(7)));
-    assert_eq!(json!(state)["balance"], 105);
-}
-
-#[test]
-fn events_that_cannot_follow_are_said() {
-    let withdrawn: Happened = serde_json::from_value(json!({"type": "MoneyWithdrawn", "amount": 500})).unwrap();
-    let wrong = said(|| TestActor::<Account>::new("alice").with_events([opened(), withdrawn]));
-    assert!(wrong.starts_with("expected events that follow one another, and there was"), "{wrong}");
-    assert!(wrong.contains("event 2"), "{wrong}");
 }

@@ -21,7 +21,8 @@ pub async fn visit_all<H: Host>(host: &H, held: Held, deadline: Millis) -> Resul
     go_on(host, Some(held), pushes, deadline).await
 }
 
-/// The same for an entity on which something was done before, with these pushes; which may be all.
+/// Visits like [`visit_all`] after something was done already, whose pushes are `earlier`; without a lease it only
+/// pushes.
 ///
 /// # Errors
 /// As [`visit_all`].

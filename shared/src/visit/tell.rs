@@ -21,14 +21,14 @@ const ANSWER_MS: u64 = 500;
 /// What an entity says to connections, in order.
 #[derive(Debug)]
 pub struct Pushes {
-    /// Whose they are.
+    /// The entity that says it.
     pub entity: EntityId,
     /// Connections, and what each is told.
     pub messages: Vec<(String, String)>,
 }
 
 impl Pushes {
-    /// Nothing.
+    /// No messages at all, yet.
     #[must_use]
     pub fn none(entity: EntityId) -> Self {
         Self { entity, messages: Vec::new() }

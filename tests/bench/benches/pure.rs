@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 use shared::batch::{self, Input};
 use shared::client::Mode;
 use shared::envelope::{EntityId, Millis, Owner};
-use shared::http::routing;
 use shared::mailbox::commit::{Commit, Ending, commit};
 use shared::mailbox::image::Mailbox;
 use shared::records::NONE;
@@ -125,9 +124,10 @@ fn records(criterion: &mut Criterion) {
 }
 
 fn routing(criterion: &mut Criterion) {
+    let service = kinds::app().service().unwrap();
     let mut group = criterion.benchmark_group("routing");
     for (name, path) in [("found", "/counter/my-counter/increment"), ("not found", "/nothing/like/this")] {
-        group.bench_function(name, |bencher| bencher.iter(|| routing::find(black_box("POST"), black_box(path))));
+        group.bench_function(name, |bencher| bencher.iter(|| service.routes.find(black_box("POST"), black_box(path))));
     }
     group.finish();
 }

@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use aws_sdk_dynamodb::types::{AttributeValue, ConsumedCapacity};
 use serde_dynamo::Item;
 use shared::envelope::EntityId;
-use shared::store::{Consistency, Consumed, Delete, Key, Page, Query, Store, StoreError, Transaction, Update, Written};
+use shared::store::{
+    Consistency, Consumed, Delete, Key, Page, Query, ReadStore, Store, StoreError, Transaction, Update, Written,
+};
 use shared::table;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -118,13 +120,21 @@ impl<S> Billed<S> {
     }
 }
 
-impl<S: Store> Store for Billed<S> {
+impl<S: Store> ReadStore for Billed<S> {
     async fn get(&self, key: Key, consistency: Consistency) -> Result<(Option<Item>, Consumed), StoreError> {
         let got = self.inner.get(key, consistency).await;
         self.counted_read(got.as_ref().map(|(_, consumed)| *consumed).unwrap_or_default());
         got
     }
 
+    async fn query(&self, query: Query) -> Result<Page, StoreError> {
+        let page = self.inner.query(query).await;
+        self.counted_read(page.as_ref().map(|page| page.consumed).unwrap_or_default());
+        page
+    }
+}
+
+impl<S: Store> Store for Billed<S> {
     async fn update(&self, update: Update) -> Result<Written, StoreError> {
         let key = update.key.clone();
         let written = self.inner.update(update).await;
@@ -158,11 +168,5 @@ impl<S: Store> Store for Billed<S> {
         let written = self.inner.delete(delete).await;
         self.count(&written, 1.0);
         written
-    }
-
-    async fn query(&self, query: Query) -> Result<Page, StoreError> {
-        let page = self.inner.query(query).await;
-        self.counted_read(page.as_ref().map(|page| page.consumed).unwrap_or_default());
-        page
     }
 }

@@ -6,11 +6,11 @@ mod preload;
 
 use std::time::{Duration, Instant};
 
-use shared::actors::account::{self, Account};
-use shared::actors::counter::{Counter, Increment};
+use kinds::account::{self, Account};
+use kinds::counter::{Counter, Increment};
 use shared::client::{Client, Mode, Submission};
 use shared::envelope::{Draft, EntityId};
-use shared::host::Host;
+use shared::host::ReadHost;
 use shared::limits::{self, Settings};
 use shared::registry::{Kind, Registry};
 

@@ -19,3 +19,12 @@ pub mod run;
 pub mod seed;
 pub mod systems;
 pub mod workload;
+
+use shared::registry::{Kind, Registry};
+
+/// The kinds that are posted to.
+#[must_use]
+pub fn registry() -> Registry {
+    use kinds::{account::Account, counter::Counter, user::User};
+    Registry::new([Kind::of::<Account>(), Kind::of::<Counter>(), Kind::of::<User>()])
+}

@@ -2,7 +2,7 @@
 
 use serde_dynamo::AttributeValue;
 use shared::envelope::EntityId;
-use shared::host::Host;
+use shared::host::ReadHost;
 use shared::limits::FUNCTION_TIMEOUT_MS;
 use shared::mailbox::{StepError, view};
 use shared::replay::{ReplayError, Verdict, page, verify};

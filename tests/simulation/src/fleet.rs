@@ -1,7 +1,7 @@
 //! The processes that serve requests: a few that live on, as development servers do, or one for each request, as on
 //! Lambda.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use futures::channel::oneshot;
 use futures::future::{Either, select};
@@ -9,12 +9,12 @@ use lambda_http::http::Method;
 use lambda_http::{Body, Request};
 use serde_json::Value;
 use shared::client::Client;
-use shared::host::Host;
-use shared::http::guard::operators::Operators;
-use shared::http::guard::origins::Origins;
-use shared::http::guard::{Guard, Users};
-use shared::http::incoming::Incoming;
+use shared::host::ReadHost;
 use shared::limits::FUNCTION_TIMEOUT_MS;
+use web::app::{App, Service};
+use web::guard::operators::Operators;
+use web::guard::origins::Origins;
+use web::guard::{Guard, Users};
 
 use crate::fault::Fault;
 use crate::host::SimHost;
@@ -24,6 +24,10 @@ use crate::world::World;
 
 /// How long a client, or the gateway before the functions, waits for an answer, in milliseconds.
 const PATIENCE_MS: u64 = 29_000;
+
+/// What is asked of any kind: the routes that every app has.
+#[expect(clippy::unwrap_used, reason = "an app without anything of its own is one")]
+static SERVICE: LazyLock<Service> = LazyLock::new(|| App::new().build().unwrap());
 
 /// Servers.
 #[derive(Clone)]
@@ -103,21 +107,21 @@ impl Fleet {
 }
 
 /// Anybody may speak: who may is no matter of the protocol.
-fn guard() -> Guard {
-    Guard {
+fn guard() -> Arc<Guard> {
+    Arc::new(Guard {
         operators: Operators::Iam,
         users: Users::Open,
         origins: Origins::gateway(Vec::new()),
         tickets: None,
         socket_url: None,
-    }
+    })
 }
 
 impl Server {
     async fn handle(&self, request: Request) -> Reply {
-        let incoming = Incoming::from(request.map(|body| body.to_vec()));
+        let incoming = SERVICE.routes.incoming(request.map(|body| body.to_vec()));
         let answer = match incoming.method {
-            Method::GET => status::handle(self.client.host(), &guard(), incoming).await,
+            Method::GET => status::handle(&SERVICE, self.client.host(), &guard(), incoming).await,
             _ => {
                 let deadline = self.client.host().now().plus(FUNCTION_TIMEOUT_MS);
                 ingest::handle(&self.client, &guard(), incoming, deadline).await

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared::envelope::Millis;
-use shared::host::Host;
+use shared::host::{Host, ReadHost};
 use shared::limits::Settings;
 use shared::push::Pushed;
 use shared::registry::Registry;
@@ -43,7 +43,7 @@ impl SimHost {
     }
 }
 
-impl Host for SimHost {
+impl ReadHost for SimHost {
     type Store = SimStore;
 
     fn store(&self) -> &SimStore {
@@ -73,7 +73,9 @@ impl Host for SimHost {
     async fn sleep(&self, duration: Duration) {
         self.world.sleep(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)).await;
     }
+}
 
+impl Host for SimHost {
     fn waiting(&self) -> &Waiting {
         &self.waiting
     }

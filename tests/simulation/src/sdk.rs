@@ -9,7 +9,8 @@ use futures::future::{Either, pending, select};
 use serde_dynamo::Item;
 use shared::store::dynamodb::{ATTEMPT, ATTEMPTS, OPERATION};
 use shared::store::{
-    Consistency, Consumed, Delete, Key, Page, Query, Returns, Store, StoreError, Transaction, Update, Written,
+    Consistency, Consumed, Delete, Key, Page, Query, ReadStore, Returns, Store, StoreError, Transaction, Update,
+    Written,
 };
 
 use crate::actor::is_dying;
@@ -261,7 +262,7 @@ fn unexpected<T>(answer: &Answer) -> Result<T, StoreError> {
     Err(StoreError::Invalid(format!("an answer to another question: {answer:?}")))
 }
 
-impl Store for SimStore {
+impl ReadStore for SimStore {
     async fn get(&self, key: Key, consistency: Consistency) -> Result<(Option<Item>, Consumed), StoreError> {
         let read = if consistency == Consistency::Strong { 1.0 } else { 0.5 };
         match self.call(Request::Get(key, consistency)).await?.0 {
@@ -270,6 +271,15 @@ impl Store for SimStore {
         }
     }
 
+    async fn query(&self, query: Query) -> Result<Page, StoreError> {
+        match self.call(Request::Query(query)).await?.0 {
+            Answer::Page(page) => Ok(page),
+            other => unexpected(&other),
+        }
+    }
+}
+
+impl Store for SimStore {
     async fn update(&self, update: Update) -> Result<Written, StoreError> {
         let mut written = written(self.call(Request::Update(update.clone())).await?)?;
         Mutant::disguise(&self.world, self.process, &update, &mut written);
@@ -288,13 +298,6 @@ impl Store for SimStore {
 
     async fn delete(&self, delete: Delete) -> Result<Written, StoreError> {
         written(self.call(Request::Delete(delete)).await?)
-    }
-
-    async fn query(&self, query: Query) -> Result<Page, StoreError> {
-        match self.call(Request::Query(query)).await?.0 {
-            Answer::Page(page) => Ok(page),
-            other => unexpected(&other),
-        }
     }
 }
 

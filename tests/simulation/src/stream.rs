@@ -151,7 +151,7 @@ async fn invoke(world: &World, event: Value) -> Option<Vec<String>> {
     let (host, wakes) = (SimHost::new(world, process), SimWakes::new(world));
     let (answer, answered) = oneshot::channel();
     world.spawn(process, async move {
-        use shared::host::Host;
+        use shared::host::ReadHost;
         let deadline = host.now().plus(FUNCTION_TIMEOUT_MS);
         let response = drain::handle(&host, &wakes, event, deadline).await;
         let _ = answer.send(response);

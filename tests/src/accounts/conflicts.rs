@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::app;
 use futures::future::join_all;
 use serde_json::json;
-use shared::actors;
 use shared::limits::Settings;
 
 use crate::accounts::{account, events_of};
@@ -49,8 +49,8 @@ async fn a_hot_account_moves_on_however_often_transactions_are_in_its_way() {
     let seed = seed("LEASEBOX_SEED");
     println!("LEASEBOX_SEED={seed}");
     let wire = Wire::new(Duration::from_secs(5));
-    let one = Arc::new(World::wired(&wire, actors::registry(), Settings::default()).await);
-    let two = Arc::new(one.again(actors::registry()));
+    let one = Arc::new(World::wired(&wire, app::registry(), Settings::default()).await);
+    let two = Arc::new(one.again(app::registry()));
     one.open_account("hot", 0).await;
     wire.roll_one(Chance::new(seed), Fate::Conflict, 3);
     let clients = (0..CLIENTS).map(|client| tokio::spawn(pay_in(Arc::clone([&one, &two][client % 2]), client)));
@@ -77,7 +77,7 @@ async fn transfers_arrive_however_often_transactions_are_in_their_way() {
     let seed = seed("LEASEBOX_SEED");
     println!("LEASEBOX_SEED={seed}");
     let wire = Wire::new(Duration::from_secs(5));
-    let world = Arc::new(World::wired(&wire, actors::registry(), Settings::default()).await);
+    let world = Arc::new(World::wired(&wire, app::registry(), Settings::default()).await);
     for id in ["left", "right"] {
         world.open_account(id, 1_000).await;
     }

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use serde_json::json;
-use shared::host::Host;
+use shared::host::ReadHost;
 
 use crate::accounts::{account, events_of};
 use crate::meter::{DEPOSIT, ONE_OF_MANY, READ, TRANSFER, Total};

@@ -1,15 +1,15 @@
 //! The crash sweep of what keeps a journal: deposits and transfers, with every fault at every store call of theirs, until
 //! a fresh process has finished the work from the stream's records and its own wakes.
 
+use crate::app;
+use kinds::account::KIND;
 use serde_json::{Value, json};
-use shared::actors;
-use shared::actors::account::KIND;
-use shared::host::Host;
+use shared::host::ReadHost;
 
 use crate::crash::{FAULTS, everywhere, lives};
 use crate::drive::LEASE_OVER;
-use crate::faults::Fault;
 use crate::world::{Reply, World, entity};
+use testing::faults::Fault;
 
 /// What the process that dies was about to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl Scene {
 }
 
 fn process(world: &World) -> World {
-    world.again(actors::registry())
+    world.again(app::registry())
 }
 
 /// The changes that an account's journal tells of.

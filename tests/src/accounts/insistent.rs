@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::app;
 use serde_json::json;
-use shared::actors;
 use shared::limits::Settings;
 
 use crate::chance::Chance;
-use crate::faults::Fault;
 use crate::problems::problem;
 use crate::stack::Feed;
 use crate::world::{Reply, World};
+use testing::faults::Fault;
 
 /// What befalls a process at one of its calls.
 const ENDS: [Fault; 5] = [Fault::DiesBefore, Fault::DiesAfter, Fault::DiesAfterReply, Fault::AnswerLost, Fault::Twice];
@@ -32,8 +32,8 @@ pub struct Town {
 impl Town {
     pub async fn new(chance: &mut Chance) -> Self {
         let settings = Settings { lease_ms: 1_000, margin_ms: 100, ..Settings::default() };
-        let one = Arc::new(World::with(actors::registry(), settings).await);
-        let worlds = [Arc::clone(&one), Arc::new(one.again(actors::registry()))];
+        let one = Arc::new(World::with(app::registry(), settings).await);
+        let worlds = [Arc::clone(&one), Arc::new(one.again(app::registry()))];
         let done = Arc::new(AtomicBool::new(false));
         let feeds = [Feed::new(one, Chance::new(chance.next())).run(Arc::clone(&done))];
         let feeds = feeds.into_iter().map(tokio::spawn).collect();
@@ -90,7 +90,7 @@ impl Insistent {
     async fn once(&mut self, path: &str, headers: &[(&str, &str)], body: &str) -> Option<Reply> {
         let ended = match self.chance.below(ONE_OF) {
             0 => {
-                let victim = self.world.again(actors::registry());
+                let victim = self.world.again(app::registry());
                 victim.faults.arm(u32::try_from(self.chance.below(CALLS)).unwrap(), self.chance.of(&ENDS));
                 victim.until_death(victim.http("POST", path, headers, body)).await
             }

@@ -1,7 +1,7 @@
 //! Pages of a journal: whatever page is asked for, it is a part of the one sequence, although events share items.
 
 use serde_json::{Value, json};
-use shared::host::Host;
+use shared::host::ReadHost;
 
 use crate::accounts::{account, events_of, types, versions};
 use crate::chance::{Chance, seed};

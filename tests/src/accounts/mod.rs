@@ -20,9 +20,9 @@ mod wide;
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue as Attribute;
+use kinds::account::KIND;
 use serde_dynamo::{AttributeValue, Item};
 use serde_json::{Value, json};
-use shared::actors::account::KIND;
 use shared::envelope::EntityId;
 use shared::mailbox::image::Mailbox;
 

@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use futures::future::join_all;
 use futures::stream::{self, StreamExt};
+use kinds::account::Command;
 use serde_json::{Map, Value, json};
-use shared::actors::account::Command;
 use shared::envelope::{EventId, Millis};
 
 use crate::accounts::insistent::{Insistent, Town};

@@ -1,8 +1,8 @@
 //! What the rules of the bank refuse: each refusal by its name, whatever route it came by, and without a trace.
 
+use kinds::account::OWNER_BYTES;
 use serde_json::{Value, json};
-use shared::actors::account::OWNER_BYTES;
-use shared::host::Host;
+use shared::host::ReadHost;
 
 use crate::accounts::{account, events_of, transferring, types};
 use crate::problems::{is_absent, problem};

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::{Get, TransactGetItem};
+use kinds::account::{Command, Credited, Sent, State, Transfer};
 use serde_dynamo::Item;
-use shared::actors::account::{Command, Credited, Sent, State, Transfer};
 use shared::envelope::EntityId;
 use shared::mailbox::image::Mailbox;
 use shared::sourced;

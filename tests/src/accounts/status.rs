@@ -1,19 +1,19 @@
 //! Where a transfer stands when the process that makes it dies, at every store call from its post to its end; and that
 //! another process brings it to its end, once.
 
+use crate::app;
+use kinds::account::{Command, TransferId};
 use serde_json::{Value, json};
 use shared::actor::{Actor, Event, Fault as Failure, Turn};
-use shared::actors;
-use shared::actors::account::{Command, TransferId};
 use shared::envelope::EventId;
-use shared::host::Host;
+use shared::host::ReadHost;
 use shared::registry::{Kind, Registry};
 
 use crate::accounts::snapshot::snapshot;
 use crate::accounts::{account, transferring};
 use crate::drive::LEASE_OVER;
-use crate::faults::Fault;
 use crate::world::World;
+use testing::faults::Fault;
 
 /// What happens at a call.
 const FAULTS: [Fault; 6] =
@@ -67,7 +67,7 @@ async fn play(world: &World, open: bool, call: usize, fault: Fault, stands: &[&s
     }
     world.records.take();
     let both = [account(&payer), account(&receiver)];
-    let victim = world.again(actors::registry());
+    let victim = world.again(app::registry());
     victim.faults.arm(u32::try_from(call).unwrap(), fault);
     let reply = victim.until_death(victim.transfer(&payer, &receiver, 30)).await;
     assert!(victim.faults.have_struck(), "{name}");
@@ -86,7 +86,7 @@ async fn play(world: &World, open: bool, call: usize, fault: Fault, stands: &[&s
         assert_eq!((reply.status, &reply.body["status"]), (200, &json!(stands[last])), "{name}: {reply:?}");
     }
 
-    let rescuer = world.again(actors::registry());
+    let rescuer = world.again(app::registry());
     assert!(rescuer.work_off().await <= 2 * LEASE_OVER);
     if fault == Fault::TwiceLate {
         assert!(victim.host.store().inner().repeat().await);
@@ -115,7 +115,7 @@ async fn play(world: &World, open: bool, call: usize, fault: Fault, stands: &[&s
 
 async fn sweep(open: bool, stands: &[&str]) {
     let world = World::new().await;
-    let undisturbed = world.again(actors::registry());
+    let undisturbed = world.again(app::registry());
     undisturbed.open_account("payer", 100).await;
     if open {
         undisturbed.open_account("receiver", 0).await;

@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 
 use aws_smithy_types::base64::{decode, encode};
+use kinds::account::Command;
 use serde_dynamo::AttributeValue;
 use serde_json::{Map, Value, json};
-use shared::actors::account::Command;
 
 use crate::accounts::{Attributes, account, events_of, transferring};
 use crate::world::World;

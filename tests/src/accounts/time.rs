@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use shared::envelope::Millis;
-use shared::http::query::Query;
+use web::query::Query;
 
 use crate::accounts::events_of;
 use crate::chance::{Chance, seed};
@@ -49,7 +49,7 @@ fn times(journal: &[Value]) -> Vec<String> {
 
 /// A time as a number: as text it has no more digits than it needs.
 pub fn at(time: &str) -> Millis {
-    Query::read(&format!("at={time}"), &["at"]).unwrap().time("at").unwrap().unwrap()
+    Query::read(&format!("at={time}"), &[web::query::Parameter::time("at")]).unwrap().time("at").unwrap().unwrap()
 }
 
 /// The same time as somebody an hour to the east has it, or to the west shortly before midnight.
@@ -142,7 +142,7 @@ async fn the_time_of_a_journal_never_runs_backwards() {
     world.deposit("alice", 2).await;
     world.set_back(9 * HOUR);
     assert_eq!(world.post(&events_of("alice"), &json!([command(3), command(-4)]).to_string()).await.status, 200);
-    world.again(shared::actors::registry()).deposit("alice", 5).await;
+    world.again(crate::app::registry()).deposit("alice", 5).await;
     let stands = times(&world.journal("alice").await);
     assert_eq!(stands[1..], vec![latest.clone(); 5]);
     assert_eq!(was(&world, &format!("at={latest}")).await["version"], 6);

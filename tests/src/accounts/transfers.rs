@@ -5,22 +5,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::app;
 use futures::future::join_all;
 use serde_json::{Value, json};
-use shared::actors;
 use shared::client::{Mode, Submission};
 use shared::envelope::EntityId;
-use shared::host::Host;
+use shared::host::ReadHost;
 
 use crate::accounts::insistent::{Insistent, Town};
 use crate::accounts::snapshot::snapshot;
 use crate::accounts::{account, transferring, types};
 use crate::chance::{Chance, seed};
 use crate::drive::LEASE_OVER;
-use crate::faults::Fault;
 use crate::problems::{is_absent, problem};
 use crate::stalled::Stalled;
 use crate::world::{Reply, World};
+use testing::faults::Fault;
 
 /// The ring: so many open accounts, and one that never was opened.
 const RING: usize = 8;
@@ -209,7 +209,7 @@ async fn what_is_not_there_is_not_sent() {
 #[tokio::test]
 async fn one_key_is_one_transfer_however_often_and_however_concurrently_it_is_sent() {
     let world = bank().await;
-    let other = world.again(actors::registry());
+    let other = world.again(app::registry());
     let body = transferring("alice", "bob", 30);
     let posts = (0..12).map(|index| [&world, &other][index % 2].post_keyed("k", "/transfers", &body));
     let replies = join_all(posts).await;
@@ -270,7 +270,7 @@ async fn a_receiver_that_somebody_else_holds_gets_its_money_later() {
 #[tokio::test]
 async fn a_receiver_whose_holder_is_dead_gets_its_money_when_the_lease_is_over() {
     let world = bank().await;
-    let victim = world.again(actors::registry());
+    let victim = world.again(app::registry());
     victim.faults.arm(1, Fault::DiesBefore);
     assert!(victim.until_death(victim.deposit("bob", 1)).await.is_none());
     let headers = [("prefer", "wait=0")];
@@ -284,7 +284,7 @@ async fn a_receiver_whose_holder_is_dead_gets_its_money_when_the_lease_is_over()
 #[tokio::test]
 async fn a_receiver_that_cannot_be_read_makes_no_error_of_money_that_has_left() {
     let world = bank().await;
-    let cut_off = world.again(actors::registry());
+    let cut_off = world.again(app::registry());
     cut_off.faults.break_entity(&account("bob"));
     let reply = cut_off.transfer("alice", "bob", 30).await;
     assert_eq!((reply.status, &reply.body["status"]), (202, &json!("debited")), "{reply:?}");
@@ -297,7 +297,7 @@ async fn a_receiver_that_cannot_be_read_makes_no_error_of_money_that_has_left() 
 async fn a_credit_that_is_delivered_again_and_again_counts_once() {
     let world = bank().await;
     let (alice, bob) = (account("alice"), account("bob"));
-    let victim = world.again(actors::registry());
+    let victim = world.again(app::registry());
     // Post and commit; the delivery is never made.
     victim.faults.arm(2, Fault::DiesBefore);
     assert!(victim.until_death(victim.transfer("alice", "bob", 30)).await.is_none());

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::actor::{Event, Fault};
 use shared::envelope::{EntityId, Millis};
-use shared::host::Host;
+use shared::host::ReadHost;
 use shared::limits::Settings;
 use shared::registry::{Kind, Registry, Unreadable};
 use shared::replay::{self, ReplayError, Until, Verdict};
@@ -254,7 +254,7 @@ async fn a_replay_that_has_no_time_says_how_far_it_came() {
     let kind = first.host.registry().kind(KIND).unwrap();
     let over = replay::replay(&first.host, (kind, &kettle()), Until::Version(1), first.host.now(), |_| {}).await;
     assert_eq!(over.err(), Some(ReplayError::TooLong { entity: kettle(), events: 0 }));
-    let problem = shared::http::problem::Problem::from(ReplayError::TooLong { entity: kettle(), events: 7 }).answer();
+    let problem = web::problem::Problem::from(ReplayError::TooLong { entity: kettle(), events: 7 }).answer();
     assert_eq!(problem.status, 503);
     assert!(problem.body.contains("urn:leasebox:journal-too-long") && problem.body.contains("7 events"), "{problem:?}");
 }

@@ -1,13 +1,13 @@
 //! Journals with more events, or larger ones, than one item or one transaction takes; and one of 100,000 events, which
 //! is verified page by page.
 
+use kinds::account::{Happened, State};
 use serde::{Deserialize, Serialize};
 use serde_dynamo::AttributeValue;
 use serde_json::{Value, json};
 use shared::actor::{Event, Fault};
-use shared::actors::account::{Happened, State};
 use shared::envelope::{EntityId, EnvelopeId, EventId, Millis};
-use shared::host::Host;
+use shared::host::ReadHost;
 use shared::journal::{Entry, take_apart};
 use shared::limits::{self, Settings};
 use shared::registry::{Kind, Registry};

@@ -1,8 +1,8 @@
 //! Summaries follow from the messages: what is missing or damaged is made from them when it is read.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use kinds::user::summary_name;
 use serde_json::json;
-use shared::actors::user::summary_name;
 use shared::store::Key;
 use shared::table;
 

@@ -1,10 +1,10 @@
 //! What a message costs, in write and read units, and that it costs the same however many conversations there are.
 
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
+use kinds::user::{CONVERSATIONS, Conversation, LOG, Mark, Message, message_name, summary_name};
 use serde_json::json;
-use shared::actors::user::{CONVERSATIONS, Conversation, LOG, Mark, Message, message_name, summary_name};
 use shared::envelope::Millis;
-use shared::host::Host;
+use shared::host::ReadHost;
 use shared::records::List;
 use shared::table;
 

@@ -1,15 +1,15 @@
 //! The crash sweep of messages: with every fault at every store call of theirs, until a fresh process has finished the
 //! work from the stream's records and its own wakes, each is in both logs once, and counted once.
 
+use crate::app;
 use serde_json::{Value, json};
-use shared::actors;
-use shared::host::Host;
+use shared::host::ReadHost;
 
 use crate::chat::user;
 use crate::crash::{FAULTS, everywhere, lives};
 use crate::drive::LEASE_OVER;
-use crate::faults::Fault;
 use crate::world::{Reply, World};
+use testing::faults::Fault;
 
 /// What the process that dies was about to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl Scene {
 }
 
 fn process(world: &World) -> World {
-    world.again(actors::registry())
+    world.again(app::registry())
 }
 
 async fn check(world: &World, scene: Scene, cast: &Cast) {

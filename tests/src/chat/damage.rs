@@ -3,10 +3,10 @@
 
 use std::collections::HashMap;
 
+use kinds::chat::refill::{Refilled, refill};
+use kinds::user::{mark_name, message_name, summary_name};
 use serde_dynamo::AttributeValue;
 use serde_json::{Value, json};
-use shared::actors::user::{mark_name, message_name, summary_name};
-use shared::chat::refill::{Refilled, refill};
 use shared::client::Client;
 use shared::table;
 

@@ -4,19 +4,19 @@
 use std::collections::{BTreeMap, HashMap};
 
 use ingest::authorizer;
-use ingest::frame::{self, Read};
+use kinds::chat::{conversations, presence};
+use kinds::user::asked::{self as frame, Read};
+use kinds::user::{Conversation, KIND, Mark, Message, Presence, mark_name, message_name, summary_name};
 use lambda_http::Body;
 use lambda_http::http::Request;
 use lambda_http::request::from_str;
 use serde_dynamo::{AttributeValue, Item};
 use serde_json::{Value, json};
-use shared::actors::user::{Conversation, KIND, Mark, Message, Presence, mark_name, message_name, summary_name};
-use shared::chat::{conversations, presence};
 use shared::envelope::{EntityId, Millis};
-use shared::host::Host;
-use shared::http::guard::Guard;
+use shared::host::ReadHost;
 use shared::limits;
 use shared::table;
+use web::guard::Guard;
 
 use crate::chance::{Chance, seed};
 use crate::chat::{socket_event, user};
@@ -169,8 +169,8 @@ fn events_of_the_authorizer() {
         "stageVariables": {"pageOrigin": "https://page.example"},
         "requestContext": {"routeKey": "$connect", "eventType": "CONNECT", "stage": "live"}
     });
-    let guards: [Guard; 2] =
-        [deployed(), Guard::gateway("verified", "", Some("the ticket key of the tests, which is long")).unwrap()];
+    let key = Some("the ticket key of the tests, which is long");
+    let guards = [deployed(), Guard::gateway("verified", "", key).unwrap().into()];
     let mut open = event.clone();
     open["queryStringParameters"] = json!({"user_id": "alice"});
     for (index, (guard, event)) in [(&guards[0], &open), (&guards[1], &event)].into_iter().enumerate() {

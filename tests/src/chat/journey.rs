@@ -1,7 +1,7 @@
 //! A message's journey: sent, logged on both sides, counted, read.
 
+use kinds::user::{CONTENT_BYTES, CONTENT_JSON_BYTES};
 use serde_json::{Value, json};
-use shared::actors::user::{CONTENT_BYTES, CONTENT_JSON_BYTES};
 
 use crate::chat::user;
 use crate::world::World;

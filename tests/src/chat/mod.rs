@@ -9,9 +9,9 @@ mod journey;
 mod late;
 mod pushes;
 
+use kinds::user::KIND;
 use lambda_http::request::from_str;
 use serde_json::{Value, json};
-use shared::actors::user::KIND;
 use shared::envelope::EntityId;
 
 use crate::world::{Reply, World, entity};

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
+use crate::app;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
-use shared::actors;
 use shared::limits::{Consumption, Direct};
 use shared::live;
 
@@ -34,7 +34,7 @@ impl Gateway {
         let (table, connections) = (world.table.clone(), Some(url));
         let config = live::Config { table, lease_seconds: None, direct: Direct::Off, connections, consumption };
         let pushes = live::pushes(&world.config, &config);
-        (gateway, world.pushing(actors::registry(), pushes))
+        (gateway, world.pushing(app::registry(), pushes))
     }
 
     /// What has come since the last call, as (connection, type, number or unread), in order of connections.

@@ -1,6 +1,6 @@
 //! Redriving effects: to their receivers, once, for as long as these would recognise them.
 
-use shared::actors::counter::Counter;
+use kinds::counter::Counter;
 use shared::limits::{self, Settings};
 use shared::mailbox::post::{Posted, Posting, Room, Tries, post};
 use shared::operator::dead_letters::{Content, LetterId, read};

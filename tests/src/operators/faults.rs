@@ -4,10 +4,10 @@
 use serde_json::Value;
 use shared::envelope::EntityId;
 
-use crate::faults::Fault;
 use crate::ledger::{ledger, write};
 use crate::operators::worlds;
 use crate::world::{Reply, World, entity};
+use testing::faults::Fault;
 
 /// What the operator does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

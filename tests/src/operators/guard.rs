@@ -1,8 +1,9 @@
 //! Nobody but an operator gets at the operator routes, whatever way the request takes.
 
 use serde_json::json;
-use shared::http::routes::{Access, Function, ROUTES, Route};
+use web::route::{Access, Function, Route};
 
+use crate::app;
 use crate::ledger::{ledger, write};
 use crate::operators::worlds;
 use crate::problems::problem;
@@ -10,9 +11,9 @@ use crate::world::deployed;
 
 /// The operator routes, each as a request that would do something.
 fn requests() -> Vec<(&'static Route, String)> {
-    let operators = ROUTES.iter().filter(|route| route.access() == Access::Operators);
+    let operators = app::routes().filter(|route| route.access == Access::Operator);
     let path = |path: &str| path.replace("{kind}", "ledger").replace("{id}", "a").replace("{name}", "event-1");
-    operators.map(|route| (route, path(route.path))).collect()
+    operators.map(|route| (&**route, path(route.path))).collect()
 }
 
 #[tokio::test]
@@ -63,7 +64,7 @@ async fn deployed_a_request_that_was_not_signed_is_refused_by_the_function_itsel
     let (world, broken) = worlds().await;
     broken.event(&ledger("a"), &write("1")).await;
     let signed = json!({"iam": {"userArn": "arn:aws:iam::1:user/alice", "accountId": "1"}});
-    let ask = async |route: &Route, event: String| world.invoke(route.function, &deployed(), &event).await;
+    let ask = async |route: &Route, event: String| world.invoke(route.function(), &deployed(), &event).await;
     for (route, path) in requests() {
         let key = format!("{} {}", route.method, route.path);
         for authorizer in [json!(null), json!({}), json!({"lambda": {"userArn": "x"}}), json!({"iam": {}})] {

@@ -7,12 +7,12 @@ use shared::limits;
 use shared::mailbox::image::Lease;
 
 use crate::drive::LEASE_OVER;
-use crate::faults::Fault;
 use crate::ledger::{ledger, write};
 use crate::operators::worlds;
 use crate::poison::set;
 use crate::problems::problem;
 use crate::world::{Reply, World};
+use testing::faults::Fault;
 
 async fn keyed(world: &World, event: &Value) -> Reply {
     world.http("POST", "/entities/ledger/a/events", &[("idempotency-key", "k")], &event.to_string()).await

@@ -6,11 +6,11 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::json;
 use shared::table;
 
-use crate::faults::Fault;
 use crate::ledger::{ledger, tell, write};
 use crate::operators::{names, worlds};
 use crate::problems::problem;
 use crate::world::{World, entity};
+use testing::faults::Fault;
 
 /// Puts a letter of an effect where the protocol would.
 async fn put_effect(world: &World, sequence: u64, effect: AttributeValue) {
@@ -128,7 +128,7 @@ async fn letters_of_a_kind_that_is_gone_can_be_read_and_deleted_but_not_redriven
     let (world, broken) = worlds().await;
     let gone = entity("skipper", "a");
     broken.event(&gone, &write("1")).await;
-    let other = world.again(shared::actors::registry());
+    let other = world.again(crate::app::registry());
     assert_eq!(other.letters(&gone).await, ["event-1"]);
     let redriven = other.redrive_one(&gone, "event-1").await;
     assert_eq!((redriven.status, problem(&redriven)), (409, "kind-not-known"));

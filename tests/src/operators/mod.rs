@@ -13,9 +13,9 @@ mod sweep;
 
 use std::marker::PhantomData;
 
+use kinds::counter::Counter;
 use serde_json::Value;
 use shared::actor::{Actor, Event, Fault, Poison, Turn};
-use shared::actors::counter::Counter;
 use shared::envelope::EntityId;
 use shared::limits::Settings;
 use shared::registry::{Kind, Registry};

@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 use shared::client::Mode;
 
 use crate::drive::LEASE_OVER;
-use crate::faults::Fault;
 use crate::ledger::{ledger, write};
 use crate::operators::worlds;
 use crate::problems::problem;
 use crate::world::{World, entity};
+use testing::faults::Fault;
 
 /// All pages of a list.
 async fn pages(world: &World, path: &str) -> Vec<Vec<Value>> {

@@ -2,17 +2,17 @@
 
 use serde_json::json;
 use shared::client::Mode;
-use shared::host::Host;
+use shared::host::ReadHost;
 use shared::limits;
 use shared::operator::place::Place;
 use shared::operator::sweep::sweep;
 
 use crate::drive::LEASE_OVER;
-use crate::faults::Fault;
 use crate::ledger::{ledger, tell, write};
 use crate::operators::worlds;
 use crate::problems::problem;
 use crate::world::entity;
+use testing::faults::Fault;
 
 #[tokio::test]
 async fn after_an_outage_everything_pending_is_processed() {

@@ -3,16 +3,17 @@
 use std::sync::{Arc, Mutex};
 
 use serde_dynamo::Item;
-use shared::actors;
 use shared::client::{Client, Mode, Submission};
 use shared::envelope::{Draft, EntityId, Millis};
-use shared::host::Host;
+use shared::host::ReadHost;
 use shared::limits::{self, Settings};
 use shared::live::{Clock, Live};
 use shared::mailbox::image::Mailbox;
 use shared::push::Pushes;
 use shared::registry::Kind;
-use shared::store::{Consistency, Consumed, Delete, Key, Page, Query, Store, StoreError, Transaction, Update, Written};
+use shared::store::{
+    Consistency, Consumed, Delete, Key, Page, Query, ReadStore, Store, StoreError, Transaction, Update, Written,
+};
 use shared::table;
 use simulation::table::{Rejected, Table};
 use tokio::runtime::{Builder, Runtime};
@@ -29,11 +30,17 @@ fn rejected(rejected: Rejected) -> Result<Written, StoreError> {
     }
 }
 
-impl Store for Memory {
+impl ReadStore for Memory {
     async fn get(&self, key: Key, _consistency: Consistency) -> Result<(Option<Item>, Consumed), StoreError> {
         Ok((self.0.lock().unwrap().get(&key, None), Consumed::default()))
     }
 
+    async fn query(&self, query: Query) -> Result<Page, StoreError> {
+        self.0.lock().unwrap().query(&query).map_err(|invalid| StoreError::Invalid(format!("{invalid:?}")))
+    }
+}
+
+impl Store for Memory {
     async fn update(&self, update: Update) -> Result<Written, StoreError> {
         let updated = self.0.lock().unwrap().update(0, &update);
         updated.map(|(item, consumed, _)| Written::Applied { item, consumed }).or_else(rejected)
@@ -48,10 +55,6 @@ impl Store for Memory {
         let deleted = self.0.lock().unwrap().delete(0, &delete);
         deleted.map(|(consumed, _)| Written::Applied { item: Item::default(), consumed }).or_else(rejected)
     }
-
-    async fn query(&self, query: Query) -> Result<Page, StoreError> {
-        self.0.lock().unwrap().query(&query).map_err(|invalid| StoreError::Invalid(format!("{invalid:?}")))
-    }
 }
 
 /// A process over such a table, and a runtime for its timers.
@@ -64,7 +67,7 @@ pub struct World {
 impl World {
     pub fn new() -> Self {
         let settings = Settings::default();
-        let host = Live::new(Memory::default(), actors::registry(), settings, Pushes::Nowhere, Clock::machine());
+        let host = Live::new(Memory::default(), bench::registry(), settings, Pushes::Nowhere, Clock::machine());
         let runtime = Builder::new_current_thread().enable_time().build().unwrap();
         Self { client: Client::new(host.clone()), host, runtime }
     }

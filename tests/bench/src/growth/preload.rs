@@ -7,11 +7,10 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::DisplayErrorContext;
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use shared::actors;
 use shared::client::Client as Poster;
 use shared::client::{Mode, Submission};
 use shared::envelope::{Draft, EntityId};
-use shared::host::Host;
+use shared::host::ReadHost;
 use shared::limits::{self, Settings};
 use shared::live::{Clock, Live};
 use shared::push::Pushes;
@@ -63,7 +62,7 @@ pub async fn records(connection: &Connection, model: &str, count: usize) -> Resu
 /// Posts increments that wait: from a process whose stream nobody reads.
 pub async fn wait(connection: &Connection, entity: &EntityId, count: usize) -> Result<(), Failed> {
     let store = DynamoDb::new(&connection.config, &connection.table);
-    let host = Live::new(store, actors::registry(), Settings::default(), Pushes::Nowhere, Clock::machine());
+    let host = Live::new(store, crate::registry(), Settings::default(), Pushes::Nowhere, Clock::machine());
     let deadline = host.now().plus(limits::FUNCTION_TIMEOUT_MS);
     let body = r#"{"type":"increment","amount":1}"#.to_owned();
     let drafts = vec![Draft { body, keyed: None, from: None, trace: None }; count];

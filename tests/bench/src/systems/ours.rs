@@ -6,12 +6,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use shared::actors::account::Account;
-use shared::actors::counter::{Counter, Increment};
-use shared::actors::{self, account};
+use kinds::account;
+use kinds::account::Account;
+use kinds::counter::{Counter, Increment};
 use shared::client::{AskError, Client, SubmitError};
 use shared::envelope::EntityId;
-use shared::host::Host;
+use shared::host::ReadHost;
 use shared::limits::{self, Settings};
 use shared::live::{Clock, Live};
 use shared::look::{Company, attend};
@@ -42,7 +42,7 @@ impl Ours {
     /// Two processes with these settings.
     #[must_use]
     pub fn new(connection: &Connection, settings: Settings, bill: &Bill, work: Work) -> Self {
-        let clients = (0..2).map(|_| client(connection, actors::registry(), settings, bill)).collect();
+        let clients = (0..2).map(|_| client(connection, crate::registry(), settings, bill)).collect();
         Self { clients, work, refused: Arc::default() }
     }
 

@@ -1,0 +1,7 @@
+//! The function that the stream and the wakes call.
+
+use leasebox::Exit;
+
+fn main() -> Exit {
+    kinds::entities().drain()
+}

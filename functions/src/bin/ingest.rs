@@ -1,0 +1,7 @@
+//! The function that takes events in.
+
+use leasebox::Exit;
+
+fn main() -> Exit {
+    kinds::app().ingest()
+}

@@ -1,0 +1,7 @@
+//! The function that reads.
+
+use leasebox::Exit;
+
+fn main() -> Exit {
+    kinds::app().status()
+}

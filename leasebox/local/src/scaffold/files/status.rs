@@ -1,0 +1,5 @@
+//! The function that reads.
+
+fn main() -> leasebox::Exit {
+    {{crate}}::app().status()
+}
