@@ -19,6 +19,18 @@ import time
 TIMEOUT = 30
 
 
+def unchunked(body):
+    """What a body consists of that came in chunks."""
+    parts = []
+    while True:
+        size, body = body.split(b"\r\n", 1)
+        length = int(size.split(b";")[0], 16)
+        if length == 0:
+            return b"".join(parts)
+        parts.append(body[:length])
+        body = body[length + 2:]
+
+
 class Runtime:
     """One bootstrap, from its start to its end, as the Runtime API sees it."""
 
@@ -26,7 +38,7 @@ class Runtime:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.listener.settimeout(TIMEOUT)
         self.output = tempfile.TemporaryFile()
-        self.connection, self.rest = None, b""
+        self.connection, self.rest, self.body = None, b"", b""
         variables = {
             "PATH": os.environ["PATH"],
             "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:%d" % self.listener.getsockname()[1],
@@ -45,7 +57,7 @@ class Runtime:
         self.process = subprocess.Popen([bootstrap], env=variables, stdout=self.output, stderr=self.output)
 
     def request(self):
-        """The method and the path of the next request, when all of it is here."""
+        """The method and the path of the next request, when all of it is here; its body is kept."""
         while b"\r\n\r\n" not in self.rest:
             self.receive()
         head, self.rest = self.rest.split(b"\r\n\r\n", 1)
@@ -54,12 +66,12 @@ class Runtime:
         if headers.get("transfer-encoding", "").lower() == "chunked":
             while not self.rest.endswith(b"0\r\n\r\n"):
                 self.receive()
-            self.rest = b""
+            self.body, self.rest = unchunked(self.rest), b""
         else:
             length = int(headers.get("content-length", 0))
             while len(self.rest) < length:
                 self.receive()
-            self.rest = self.rest[length:]
+            self.body, self.rest = self.rest[:length], self.rest[length:]
         method, path, _ = lines[0].split(" ", 2)
         return method, path
 
