@@ -11,6 +11,7 @@ use web::operation::{Demo, Operation};
 use web::post::Post;
 use web::problem::Problem;
 use web::request::Request;
+use web::role::{Drain, Ingest, Role, Status, Whole};
 use web::route::{Access, Answers, Route};
 use web::socket::Sockets;
 
@@ -19,12 +20,19 @@ use crate::functions;
 /// How a program ended: what `main` returns.
 pub type Exit = ExitCode;
 
-/// Kinds of entity and routes: everything that an app of its own has.
-#[derive(Clone, Debug, Default)]
+/// Kinds of entity and routes: everything that an app of its own has. It is put together once, for the program that runs
+/// it: `R` says which, and what that program never does is not in it.
+#[derive(Debug)]
 #[must_use]
-pub struct App(web::app::App);
+pub struct App<R: Role>(web::app::App<R>);
 
-impl App {
+impl<R: Role> Default for App<R> {
+    fn default() -> Self {
+        Self(web::app::App::new())
+    }
+}
+
+impl<R: Role> App<R> {
     /// Begins an app without any kinds or routes.
     pub fn new() -> Self {
         Self::default()
@@ -49,17 +57,17 @@ impl App {
     }
 
     /// Adds a `GET` that reads, as [`Route::get`] says.
-    pub fn get<T, F, R>(self, path: &'static str, access: Access, read: F) -> Self
+    pub fn get<T, F, U>(self, path: &'static str, access: Access, read: F) -> Self
     where
         T: Answers,
-        F: Fn(Reader, Request) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<T, Problem>> + Send + 'static,
+        F: Fn(Reader, Request) -> U + Send + Sync + 'static,
+        U: Future<Output = Result<T, Problem>> + Send + 'static,
     {
         self.route(Route::get(path, access, read))
     }
 
     /// Adds a route that was made with [`Route`].
-    pub fn route(self, route: Route) -> Self {
+    pub fn route(self, route: Route<R>) -> Self {
         Self(self.0.route(route))
     }
 
@@ -82,29 +90,36 @@ impl App {
     pub fn hint(self, hint: &'static str) -> Self {
         Self(self.0.hint(hint))
     }
+}
 
-    /// The app, complete: what the functions run.
+impl App<Ingest> {
+    /// Runs as the function that takes events in, in the runtime that Lambda gives it.
+    pub fn ingest(self) -> Exit {
+        functions::run(self.0.build(), functions::ingest)
+    }
+}
+
+impl App<Drain> {
+    /// Runs as the function that the stream and the wakes call. Only the kinds of the app matter to it.
+    pub fn drain(self) -> Exit {
+        functions::run(self.0.registry(), functions::drain)
+    }
+}
+
+impl App<Status> {
+    /// Runs as the function that reads.
+    pub fn status(self) -> Exit {
+        functions::run(self.0.build(), functions::status)
+    }
+}
+
+impl App<Whole> {
+    /// The app, complete: what the development server and tests run.
     ///
     /// # Errors
     /// When two kinds have one name, or routes cannot be told apart.
     pub fn service(self) -> Result<Service, Misbuilt> {
         self.0.build()
-    }
-
-    /// Runs as the function that takes events in, in the runtime that Lambda gives it.
-    pub fn ingest(self) -> Exit {
-        functions::run(self.service(), functions::ingest)
-    }
-
-    /// Runs as the function that the stream and the wakes call. Only the kinds of the app matter to it: one that is made of
-    /// them alone, without routes, makes a smaller program.
-    pub fn drain(self) -> Exit {
-        functions::run(self.0.registry(), functions::drain)
-    }
-
-    /// Runs as the function that reads.
-    pub fn status(self) -> Exit {
-        functions::run(self.service(), functions::status)
     }
 
     /// Runs as the development server, or one of its commands, by the arguments of the command line.
@@ -117,10 +132,10 @@ impl App {
     }
 }
 
-impl TryFrom<App> for Service {
+impl TryFrom<App<Whole>> for Service {
     type Error = Misbuilt;
 
-    fn try_from(app: App) -> Result<Self, Misbuilt> {
+    fn try_from(app: App<Whole>) -> Result<Self, Misbuilt> {
         app.service()
     }
 }

@@ -11,7 +11,6 @@ use serde_json::value::RawValue;
 use shared::client::Client;
 use shared::emf::Emitter;
 use shared::envelope::Millis;
-use shared::erased::AnyHost;
 use shared::lambda;
 use shared::limits::{Consumption, Direct};
 use shared::live::Config;
@@ -81,8 +80,7 @@ pub(crate) async fn drain(registry: Registry) -> Result<(), Error> {
     };
     let metrics = emitter("drain")?;
     let (sdk, host) = lambda::connect(config, registry).await;
-    // Without its types, as in what an app does by itself: the protocol is in the function once.
-    let host = &AnyHost::new(&host);
+    let host = &host;
     let wakes = &Queue::of(&sdk, env::var("WAKE_QUEUE_URL")?);
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
         let deadline = Millis(event.context.deadline);

@@ -39,7 +39,7 @@
 //! ```
 //! // src/lib.rs
 //! use leasebox::schemars::{self, JsonSchema};
-//! use leasebox::{Access, Actor, App, EntityId, Event, Fault, Post, Rejection, Request, Turn, view};
+//! use leasebox::{Access, Actor, App, EntityId, Event, Fault, Post, Rejection, Request, Role, Turn, view};
 //! use serde::{Deserialize, Serialize};
 //!
 //! /// The stock of one article.
@@ -125,7 +125,7 @@
 //! }
 //!
 //! /// The kinds, and routes of one's own beside the generic ones (`/entities/stock/{id}` and so on).
-//! pub fn app() -> App {
+//! pub fn app<R: Role>() -> App<R> {
 //!     App::new()
 //!         .kind::<Stock>()
 //!         .kind::<Tally>()
@@ -172,8 +172,10 @@
 //!
 //! # }
 //! // tests/stock.rs, a `#[test]`: without a database, by the code that runs actors in production.
-//! use leasebox::shared::testing::TestActor;
+//! # #[cfg(feature = "test")]
+//! use leasebox::test::TestActor;
 //!
+//! # #[cfg(feature = "test")]
 //! fn what_is_there_can_be_reserved() -> Result<(), Fault> {
 //!     let mut shoes = TestActor::<Stock>::new("shoes");
 //!     shoes.run(Command::Deliver(Pieces { pieces: 5 }))?;
@@ -187,6 +189,7 @@
 //!     Ok(())
 //! }
 //! # fn main() {
+//! #     #[cfg(feature = "test")]
 //! #     what_is_there_can_be_reserved().unwrap();
 //! #     app().service().unwrap();
 //! # }
@@ -203,12 +206,13 @@
 //! | keep more than fits a state, and list it | [`Record`], [`List`]; to decide with it: [`Actor::lookups`] |
 //! | put a URL of one's own before a kind | [`Route`], [`Post`], [`Request`], [`Parameter`] |
 //! | say who may ask a route | [`Access`] |
+//! | know why an app is generic over `R` | [`Role`] |
 //! | read an entity in a route | [`state`], [`view`], [`Reader`] |
 //! | answer with something else than JSON, or with an error | [`Answer`], [`Problem`] |
 //! | talk to clients over WebSockets | [`Sockets`], [`Socket`], [`Turn::push`] |
 //! | post from Rust and wait for the reply | [`Client::ask`], in [`Route::act`], [`Socket`] and [`Operation`] |
 //! | add a command for operators, or a demonstration, to the development server | [`Operation`], [`Demo`] |
-//! | test an actor by itself | [`shared::testing::TestActor`] |
+//! | test an actor by itself | [`test::TestActor`] |
 //! | read the protocol, event by event | [`shared`] |
 //!
 //! # Limits
@@ -251,6 +255,7 @@
 //! # Features
 //!
 //! - `dev`: the development server, with an embedded DynamoDB and all of its commands.
+//! - `test`: for a dev-dependency; an actor without a database, and a whole app on an embedded one, with faults.
 
 #![allow(clippy::test_attr_in_doctest, reason = "the example shows a test of an app, and runs it from its main")]
 
@@ -261,23 +266,29 @@ pub mod test;
 
 pub use app::{App, Exit};
 
+pub use futures::future::BoxFuture;
 pub use schemars::{self, JsonSchema};
 pub use serde_json::{Value, json};
 
 pub use shared::actor::{Actor, Effect, Event, Fault, Poison, Rejection, Turn};
-pub use shared::client::{AskError, Client};
+pub use shared::client::{AskError, Client, Receipted};
 pub use shared::envelope::{EntityId, EventId, IdempotencyKey, Malformed, Millis};
 pub use shared::erased::{AnyHost, Reader};
+pub use shared::mailbox::view::Standing;
+pub use shared::operator::OperatorError;
+pub use shared::push::Pushed;
 pub use shared::records::{List, Lookup, Record, Records};
 pub use shared::sourced::{Decision, EventSourced, Snapshot};
 pub use web::answer::Answer;
-pub use web::app::Misbuilt;
+pub use web::app::{Misbuilt, Service};
+pub use web::guard::UserId;
 pub use web::operation::{Demo, Operation, PlayError, Report};
 pub use web::post::{Post, Posted};
 pub use web::problem::Problem;
-pub use web::query::{CURSOR, LIMIT, Parameter, Query};
+pub use web::query::{CURSOR, LIMIT, Parameter, Query, Takes};
 pub use web::reading::{state, view};
 pub use web::request::Request;
+pub use web::role::{Drain, Ingest, Role, Status, Whole};
 pub use web::route::{Access, Answers, Route};
 pub use web::socket::{Pace, Socket, Sockets};
 

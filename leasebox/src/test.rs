@@ -7,11 +7,11 @@
 //! ([`World::faults`], [`Fault`]), and is told what everything costs ([`World::cost`]).
 //!
 //! ```no_run
-//! # use leasebox::App;
+//! # use leasebox::{App, Whole};
 //! # use leasebox::test::{Fault, World};
 //! # use leasebox::json;
 //! # use leasebox::test::run;
-//! # fn example(app: App) {
+//! # fn example(app: App<Whole>) {
 //! run(async {
 //! let world = World::new(app).await;
 //! let event = json!({"type": "deliver", "pieces": 5}).to_string();

@@ -1,6 +1,5 @@
 //! From a kind's name to its actor, with the types taken off: what the protocol runs and what HTTP checks.
 
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::Deserialize;
@@ -17,25 +16,38 @@ use crate::records::{Lookup, Record, Records};
 /// The kinds that a process knows.
 #[derive(Clone, Debug)]
 pub struct Registry {
-    kinds: BTreeMap<&'static str, Kind>,
+    /// In the order of their names.
+    kinds: Vec<Kind>,
 }
 
 impl Registry {
     /// A registry of these kinds; of two with the same name the later one counts.
     #[must_use]
     pub fn new(kinds: impl IntoIterator<Item = Kind>) -> Self {
-        Self { kinds: kinds.into_iter().map(|kind| (kind.name, kind)).collect() }
+        let mut registry = Self { kinds: Vec::new() };
+        for kind in kinds {
+            match registry.place(kind.name) {
+                Ok(place) => registry.kinds[place] = kind,
+                Err(place) => registry.kinds.insert(place, kind),
+            }
+        }
+        registry
     }
 
     /// The kind of that name, if it is known here.
     #[must_use]
     pub fn kind(&self, name: &str) -> Option<&Kind> {
-        self.kinds.get(name)
+        self.kinds.get(self.place(name).ok()?)
+    }
+
+    /// Where the kind of that name is, or would be.
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        self.kinds.binary_search_by_key(&name, |kind| kind.name)
     }
 
     /// The names of all kinds, in order.
     pub fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
-        self.kinds.keys().copied()
+        self.kinds.iter().map(|kind| kind.name)
     }
 }
 

@@ -66,7 +66,7 @@ fn every_route_leads_to_its_function() {
         .map(|(name, operation)| (name.clone(), operation["x-amazon-apigateway-integration"].take()))
         .collect();
     // Whatever is no route is answered by the function that reads.
-    assert_eq!(routed, by_route(|route| of(route.function()), of(Function::Status)));
+    assert_eq!(routed, by_route(|route| of(route.function), of(Function::Status)));
     for (name, function) in resources("AWS::Serverless::Function") {
         let events = function["Properties"]["Events"].as_object().into_iter().flatten();
         let http = events.filter(|(_, event)| event["Type"] == "HttpApi");
@@ -179,6 +179,6 @@ fn what_is_under_operator_is_for_operators() {
     for route in app::routes() {
         let operator = route.access == Access::Operator;
         assert_eq!(route.path.starts_with("/operator/"), operator, "{route:?}");
-        assert_eq!(operator && route.method != "GET", operator && route.function() == Function::Ingest, "{route:?}");
+        assert_eq!(operator && route.method != "GET", operator && route.function == Function::Ingest, "{route:?}");
     }
 }

@@ -79,7 +79,7 @@ async fn no_route_is_reached_by_default_nor_by_another_key_nor_by_none() {
             if key == "null" {
                 event["requestContext"]["routeKey"] = json!(null);
             }
-            let reply = refused(&world, route.function(), &event.to_string()).await;
+            let reply = refused(&world, route.function, &event.to_string()).await;
             assert_eq!(reply.status, status, "{route:?} by {key}: {reply:?}");
         }
     }

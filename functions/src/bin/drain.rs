@@ -3,5 +3,5 @@
 use leasebox::Exit;
 
 fn main() -> Exit {
-    kinds::entities().drain()
+    kinds::app().drain()
 }

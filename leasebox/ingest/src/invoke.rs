@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lambda_http::{Error, LambdaEvent, RequestExt};
+use lambda_http::{Error, LambdaEvent};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -49,9 +49,8 @@ pub async fn invoke<H: Host>(
         return Ok(to_raw_value(&authorizer::answer(guard, &event, client.host().now()))?);
     }
     let answer = if head.request_context.is_some_and(|context| context.connection_id.is_some()) {
-        let event = lambda_http::request::from_str(payload.get())?.with_lambda_context(context);
         // On the heap: what a frame may ask for is much, and most requests are none.
-        Box::pin(crate::hear(service, client, event, deadline)).await
+        Box::pin(crate::hear(service, client, payload.get(), (deadline, context.xray_trace_id.as_deref()))).await
     } else {
         match gateway::read(&service.routes, payload.get(), context.xray_trace_id) {
             Ok(incoming) => crate::handle(client, guard, incoming, deadline).await,

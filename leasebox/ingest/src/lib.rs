@@ -9,7 +9,6 @@ pub mod socket;
 use std::sync::Arc;
 
 use futures::FutureExt;
-use lambda_http::Request as Event;
 use shared::client::{Client, Submission};
 use shared::envelope::Millis;
 use shared::erased::{AnyHost, Reader};
@@ -37,9 +36,15 @@ pub async fn handle<H: Host>(client: &Client<H>, guard: &Arc<Guard>, incoming: I
     observed.tell(answered.unwrap_or_else(Problem::answer))
 }
 
-/// Answers one event of a socket. `deadline` is when the invocation ends.
-pub async fn hear<H: Host>(service: &Service, client: &Client<H>, event: Event, deadline: Millis) -> Answer {
-    socket::answer(service, client, event, deadline).await.unwrap_or_else(Problem::answer)
+/// Answers one event of a socket, as API Gateway sends it. `deadline` is when the invocation ends, and `xray` what Lambda says
+/// of X-Ray's trace.
+pub async fn hear<H: Host>(
+    service: &Service,
+    client: &Client<H>,
+    event: &str,
+    (deadline, xray): (Millis, Option<&str>),
+) -> Answer {
+    socket::answer(service, client, event, (deadline, xray)).await.unwrap_or_else(Problem::answer)
 }
 
 async fn answer(
@@ -49,7 +54,7 @@ async fn answer(
     (deadline, trace): (Millis, Option<Trace>),
 ) -> Result<Answer, Problem> {
     let (route, params) = incoming.route()?;
-    if route.function() != Function::Ingest {
+    if route.function != Function::Ingest {
         // API Gateway sends these to `status`.
         return Err(Problem::wrong_method(incoming.method.as_str(), "GET, POST"));
     }
@@ -59,12 +64,12 @@ async fn answer(
     let route = Arc::clone(&request.route);
     match &route.handler {
         // On the heap, as everything that few requests do: the future of each request has room for all that it holds.
-        Handler::Act(act) => act(client.clone(), request).await,
-        Handler::Post(read) => {
+        Some(Handler::Act(act)) => act(client.clone(), request).await,
+        Some(Handler::Post(read)) => {
             let posting = read(&request, client.host().registry())?;
             post(client, &request, posting).await
         }
-        Handler::Read(_) | Handler::Document => Err(Problem::wrong_method(route.method, "GET, POST")),
+        Some(Handler::Read(_) | Handler::Document) | None => Err(Problem::wrong_method(route.method, "GET, POST")),
     }
 }
 

@@ -1,9 +1,9 @@
 //! A socket's events, as API Gateway sends them: it was opened, a frame has come, it was closed. What the app says to them
 //! is this very answer.
 
-use lambda_http::aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequestContext as Context;
-use lambda_http::request::RequestContext;
-use lambda_http::{Request, RequestExt};
+use lambda_http::aws_lambda_events::apigw::{
+    ApiGatewayWebsocketProxyRequest as Event, ApiGatewayWebsocketProxyRequestContext as Context,
+};
 use serde_json::Value;
 use shared::client::Client;
 use shared::envelope::Millis;
@@ -13,6 +13,7 @@ use shared::trace::Trace;
 use tracing::Instrument;
 use web::answer::Answer;
 use web::app::Service;
+use web::gateway;
 use web::guard::UserId;
 use web::observed::Observed;
 use web::problem::Problem;
@@ -22,24 +23,23 @@ use web::socket::Socket;
 pub(crate) async fn answer<H: Host>(
     service: &Service,
     client: &Client<H>,
-    event: Request,
-    deadline: Millis,
+    event: &str,
+    (deadline, xray): (Millis, Option<&str>),
 ) -> Result<Answer, Problem> {
-    let Some(RequestContext::WebSocket(context)) = event.request_context_ref() else {
-        return Err(Problem::invalid("the event is none of a WebSocket API"));
-    };
+    let none = |error| Problem::invalid(format!("the event is none of a WebSocket API: {error}"));
+    let Event { headers, request_context, body, is_base64_encoded, .. } = serde_json::from_str(event).map_err(none)?;
+    let body = gateway::body(body.unwrap_or_default(), is_base64_encoded)?;
     let Some(sockets) = &service.sockets else {
         return Err(Problem::no_socket(404, "this app has no sockets"));
     };
-    let xray = event.lambda_context_ref().and_then(|context| context.xray_trace_id.as_deref());
-    let observed = Observed::socket(client.host(), event.headers(), xray);
+    let observed = Observed::socket(client.host(), &headers, xray);
     let client = client.over(AnyHost::new(&observed.host));
-    let socket = &socket(client, context, observed.carried(), deadline)?;
+    let socket = &socket(client, &request_context, observed.carried(), deadline)?;
     let answered = async {
-        match context.event_type.as_deref() {
+        match request_context.event_type.as_deref() {
             Some("CONNECT") => sockets.opened(socket).await.map(|()| said(String::new())),
             Some("DISCONNECT") => sockets.closed(socket).await.map(|()| said(String::new())),
-            _ => Ok(said(sockets.frame(socket, event.body().as_ref()).await)),
+            _ => Ok(said(sockets.frame(socket, &body).await)),
         }
     };
     answered.instrument(observed.span()).await

@@ -55,20 +55,25 @@ pub fn main(service: Service) -> ExitCode {
 
 /// Runs an app by these arguments, of which the first is what the program is called.
 pub fn main_of(service: Service, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let mut arguments = arguments.into_iter().peekable();
+    let program = called(arguments.peek());
     let matches = command(&service).get_matches_from(arguments);
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&error),
-    };
-    match runtime.block_on(run(service, &matches)) {
+    let ran = tokio::runtime::Runtime::new()
+        .map_err(Failure::from)
+        .and_then(|runtime| runtime.block_on(run(service, &matches, &program)));
+    match ran {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&error),
+        Err(error) => {
+            eprintln!("{program}: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 
-fn failed(error: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("leasebox: {error}");
-    ExitCode::FAILURE
+/// What the program is called, in its errors: the name of its file.
+fn called(program: Option<&OsString>) -> String {
+    let name = program.and_then(|program| Path::new(program).file_name());
+    name.map_or_else(|| "leasebox".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 /// The command line with what the app adds to it.
@@ -101,10 +106,10 @@ fn own<'a>(service: &'a Service, matches: &ArgMatches) -> Option<(&'a Operation,
     Some((operation, argument, operator::OwnOptions::from_arg_matches(operator).ok()?))
 }
 
-async fn run(service: Service, matches: &ArgMatches) -> Result<(), Failure> {
+async fn run(service: Service, matches: &ArgMatches, program: &str) -> Result<(), Failure> {
     let logging = logging::Options::from_arg_matches(matches)?;
     if let Err(error) = logging.start(env::var("RUST_LOG").ok().as_deref()) {
-        eprintln!("leasebox: {error}");
+        eprintln!("{program}: {error}");
     }
     let given = env::var_os("AWS_ACCESS_KEY_ID").is_some();
     let identity = if given { Identity::Environment } else { Identity::Anyone };

@@ -54,9 +54,9 @@ impl<H: Host> Handlers for Functions<H> {
         self.service.sockets.as_ref().map_or(Pace::InTurn, |sockets| sockets.pace(text))
     }
 
-    async fn invoke(&self, request: lambda_http::Request) -> lambda_http::Response<LambdaBody> {
+    async fn invoke(&self, event: &str) -> lambda_http::Response<LambdaBody> {
         let deadline = self.client.host().now().plus(limits::FUNCTION_TIMEOUT_MS);
-        ingest::hear(&self.service, &self.client, request, deadline).await.into_response().map(LambdaBody::from)
+        ingest::hear(&self.service, &self.client, event, (deadline, None)).await.into_response().map(LambdaBody::from)
     }
 }
 
@@ -99,7 +99,7 @@ async fn invoke<H: Host>(functions: Arc<Functions<H>>, incoming: Incoming) -> An
         },
     };
     match incoming.route() {
-        Ok((route, _)) if route.function() == Function::Ingest => {
+        Ok((route, _)) if route.function == Function::Ingest => {
             let deadline = client.host().now().plus(limits::FUNCTION_TIMEOUT_MS);
             ingest::handle(client, guard, incoming, deadline).await
         }

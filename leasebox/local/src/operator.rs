@@ -149,7 +149,7 @@ pub async fn run_own(
 ) -> Result<Report, CommandError> {
     let target = TargetTable::find(options.table, registry, connect).await?;
     let client = Client::new(AnyHost::new(&target.host));
-    let done = operation.run(client, argument).await;
+    let done = (operation.run)(client, argument).await;
     told(
         &target,
         done.map(|operation::Report { json, text, left }| Report {

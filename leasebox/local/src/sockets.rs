@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::any;
 use futures::FutureExt;
-use lambda_http::{Body, Request, Response};
+use lambda_http::{Body, Response};
 use serde_json::Value;
 use shared::push::connection_at;
 use tokio_util::task::TaskTracker;
@@ -52,7 +52,7 @@ pub trait Handlers: Send + Sync + 'static {
     fn pace(&self, text: &str) -> Pace;
 
     /// Answers an event of a socket.
-    fn invoke(&self, request: Request) -> impl Future<Output = Response<Body>> + Send;
+    fn invoke(&self, event: &str) -> impl Future<Output = Response<Body>> + Send;
 }
 
 /// What may be chosen.
@@ -156,21 +156,12 @@ impl<H: Handlers> Gateway<H> {
 
     /// Hands an event to its handler. It is what fails, if anything does, and not who called.
     async fn call(&self, event: &Value) -> Result<Response<Body>, Failed> {
-        let handled = async {
-            let request = lambda_http::request::from_str(&event.to_string())?;
-            Ok::<_, serde_json::Error>(self.0.handlers.invoke(request).await)
-        };
-        match AssertUnwindSafe(handled).catch_unwind().await {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => {
-                tracing::error!(%error, "an event of a socket cannot be read");
-                Err(Failed)
-            }
-            Err(_) => {
-                tracing::error!("an invocation for a socket ended without an answer");
-                Err(Failed)
-            }
-        }
+        let event = event.to_string();
+        let answered = AssertUnwindSafe(self.0.handlers.invoke(&event)).catch_unwind().await;
+        answered.map_err(|_| {
+            tracing::error!("an invocation for a socket ended without an answer");
+            Failed
+        })
     }
 
     /// Asks the authorizer.

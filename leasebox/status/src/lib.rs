@@ -43,15 +43,15 @@ async fn answer<H: ReadHost>(
     guard.check(&incoming.headers, &incoming.verified, route, params)?;
     let found = (Arc::clone(route), params.clone());
     match &found.0.handler {
-        Handler::Read(read) => {
+        Some(Handler::Read(read)) => {
             let request = Request::new(incoming, found.clone(), guard, (deadline(host), None))?;
             read(Reader::new(host), request).await
         }
-        Handler::Document => {
+        Some(Handler::Document) => {
             Request::new(incoming, found, guard, (deadline(host), None))?;
             Ok(Answer::text("application/json", service.document()).header("cache-control", "max-age=60"))
         }
         // API Gateway sends these to `ingest`.
-        Handler::Post(_) | Handler::Act(_) => Err(Problem::wrong_method(found.0.method, "GET, POST")),
+        Some(Handler::Post(_) | Handler::Act(_)) | None => Err(Problem::wrong_method(found.0.method, "GET, POST")),
     }
 }

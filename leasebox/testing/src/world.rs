@@ -245,7 +245,7 @@ impl World {
         let service = &self.service;
         let incoming = service.routes.incoming(request.map(|body| body.to_vec()));
         Reply::read(match incoming.route() {
-            Ok((route, _)) if route.function() == Function::Ingest => {
+            Ok((route, _)) if route.function == Function::Ingest => {
                 ingest::handle(&self.client, &guard(), incoming, deadline).boxed().await
             }
             _ => status::handle(service, &self.host, &guard(), incoming).boxed().await,
@@ -253,8 +253,8 @@ impl World {
     }
 
     /// Hands an event of a socket to the function that hears them.
-    pub async fn hear(&self, event: lambda_http::Request) -> Reply {
-        Reply::read(ingest::hear(&self.service, &self.client, event, self.deadline()).boxed().await)
+    pub async fn hear(&self, event: &str) -> Reply {
+        Reply::read(ingest::hear(&self.service, &self.client, event, (self.deadline(), None)).boxed().await)
     }
 
     /// Hands an event of an API to a function as Lambda would: it is read there, and the answer is the API's.

@@ -15,14 +15,14 @@ mod views;
 use serde::{Deserialize, Serialize};
 
 use leasebox::schemars::{self, JsonSchema};
-use leasebox::{App, Decision, EntityId, Event, EventSourced, Fault, Rejection, Snapshot};
+use leasebox::{App, Decision, EntityId, Event, EventSourced, Fault, Rejection, Role, Snapshot};
 
 pub use rejections::not_open;
 pub use transfer::{Credited, Sent, Transfer, TransferId};
 
-/// Adds the routes of the account.
-pub(crate) fn add(app: App) -> App {
-    views::add(routes::add(app)).demo(demo::ACCOUNTS)
+/// Adds the account, its routes and its demonstration.
+pub(crate) fn add<R: Role>(app: App<R>) -> App<R> {
+    views::add(routes::add(app.kind::<Account>())).demo(demo::ACCOUNTS)
 }
 
 /// The name of the kind.

@@ -15,15 +15,15 @@ use std::time::Duration;
 use serde_dynamo::AttributeValue;
 
 use crate::user::{KIND, State};
-use leasebox::shared::envelope::{EntityId, Millis};
 use leasebox::shared::host::ReadHost;
 use leasebox::shared::log::quiet;
 use leasebox::shared::lookup;
 use leasebox::shared::mailbox::image::{Damaged, Mailbox};
 use leasebox::shared::mailbox::{StepError, reread, view};
-use leasebox::shared::records::{List, Stored, Unusable};
+use leasebox::shared::records::{Stored, Unusable};
 use leasebox::shared::store::{Consistency, Order, Query, ReadStore};
 use leasebox::shared::table;
+use leasebox::{EntityId, List, Millis};
 
 /// How often the index is asked for what it does not have yet.
 const TRIES: u32 = 4;
@@ -106,6 +106,6 @@ fn own(list: &'static str, user: &EntityId) -> String {
 ///
 /// # Errors
 /// When the name is malformed.
-pub fn user(name: &str) -> Result<EntityId, leasebox::shared::envelope::Malformed> {
+pub fn user(name: &str) -> Result<EntityId, leasebox::Malformed> {
     EntityId::new(KIND, name)
 }

@@ -6,11 +6,11 @@ mod routes;
 use serde::{Deserialize, Serialize};
 
 use leasebox::schemars::{self, JsonSchema};
-use leasebox::{Actor, App, Event, Fault, Rejection, Turn};
+use leasebox::{Actor, App, Event, Fault, Rejection, Role, Turn};
 
-/// Adds the routes of the counter.
-pub(crate) fn add(app: App) -> App {
-    routes::add(app)
+/// Adds the counter and its routes.
+pub(crate) fn add<R: Role>(app: App<R>) -> App<R> {
+    routes::add(app.kind::<Counter>())
         .hint("curl '{base}/webhook?user_id=alice&delta=5'")
         .hint("curl '{base}/status?user_id=alice'")
         .hint("curl -X POST {base}/counter/my-counter/increment -d '{\"amount\": 5}'")

@@ -7,14 +7,9 @@ pub mod counter;
 mod page;
 pub mod user;
 
-use leasebox::App;
-
-/// The kinds alone, which is all that `drain` needs: it is smaller without the routes.
-pub fn entities() -> App {
-    App::new().kind::<counter::Counter>().kind::<account::Account>().kind::<user::User>()
-}
+use leasebox::{App, Role};
 
 /// Everything that is deployed, and that the development server runs.
-pub fn app() -> App {
-    [counter::add, account::add, user::add, page::add].into_iter().fold(entities(), |app, add| add(app))
+pub fn app<R: Role>() -> App<R> {
+    page::add(user::add(account::add(counter::add(App::new()))))
 }

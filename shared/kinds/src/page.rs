@@ -2,11 +2,11 @@
 
 use leasebox::schemars::{self, JsonSchema};
 use leasebox::web::guard::Users;
-use leasebox::{Access, App, Problem, Reader, Request, Route};
+use leasebox::{Access, App, Problem, Reader, Request, Role, Route};
 use serde::{Deserialize, Serialize};
 
 /// Adds the page.
-pub(crate) fn add(app: App) -> App {
+pub(crate) fn add<R: Role>(app: App<R>) -> App<R> {
     let html = Route::file("/", "text/html; charset=utf-8", include_str!("page/index.html"));
     let script = Route::file("/app.js", "text/javascript; charset=utf-8", include_str!("page/app.js"));
     let style = Route::file("/app.css", "text/css; charset=utf-8", include_str!("page/app.css"));

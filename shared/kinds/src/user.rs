@@ -20,16 +20,16 @@ use serde::{Deserialize, Serialize};
 
 use leasebox::schemars::{self, JsonSchema};
 use leasebox::shared::limits;
-use leasebox::{Actor, App, EntityId, Event, Fault, Lookup, Millis, Rejection, Turn};
+use leasebox::{Actor, App, EntityId, Event, Fault, Lookup, Millis, Rejection, Role, Turn};
 
 pub use conversation::{
     Conversation, Last, MESSAGES, Mark, Message, last_message, mark_name, message_name, rank, summary_name,
 };
 pub use presence::{Connection, ONLINE_LISTS, Presence, online_list};
 
-/// Adds the routes and the sockets of the user.
-pub(crate) fn add(app: App) -> App {
-    views::add(routes::add(app)).sockets(socket::Chat).operation(refill::operation())
+/// Adds the user, its routes, its sockets and the command of operators for it.
+pub(crate) fn add<R: Role>(app: App<R>) -> App<R> {
+    views::add(routes::add(app.kind::<User>())).sockets(socket::Chat).operation(refill::OPERATION)
 }
 
 /// The name of the kind.

@@ -1,6 +1,7 @@
 //! An app: kinds of entity and routes, and what belongs to them.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
 
 use schemars::JsonSchema;
@@ -10,19 +11,22 @@ use shared::registry::{Kind, Registry};
 use crate::generic;
 use crate::openapi::{self, KindSchemas};
 use crate::operation::{Demo, Operation};
+use crate::role::Role;
 use crate::route::Route;
 use crate::routing::{Misrouted, Routes};
 use crate::socket::Sockets;
 
-/// What is deployed, or run: an app while it is put together.
-#[derive(Clone, Default)]
-pub struct App {
-    kinds: Vec<(Kind, KindSchemas)>,
+/// What is deployed, or run: an app while it is put together, for a program of the role `R`.
+pub struct App<R> {
+    kinds: Vec<Kind>,
+    schemas: Vec<KindSchemas>,
     routes: Vec<Route>,
+    has_sockets: bool,
     sockets: Option<Arc<dyn Sockets>>,
     operations: Vec<Operation>,
     demos: Vec<Demo>,
     hints: Vec<&'static str>,
+    role: PhantomData<fn() -> R>,
 }
 
 /// Why an app cannot be run: its kinds or routes do not go together.
@@ -46,7 +50,7 @@ pub struct Service {
     pub registry: Registry,
     /// All routes: those of every app, and its own.
     pub routes: Routes,
-    /// What answers sockets, if the app has any.
+    /// What answers sockets, if the app has any and the program serves them.
     pub sockets: Option<Arc<dyn Sockets>>,
     /// The commands of operators that the app brings.
     pub operations: Vec<Operation>,
@@ -58,7 +62,23 @@ pub struct Service {
     document: OnceLock<String>,
 }
 
-impl App {
+impl<R> Default for App<R> {
+    fn default() -> Self {
+        Self {
+            kinds: Vec::new(),
+            schemas: Vec::new(),
+            routes: Vec::new(),
+            has_sockets: false,
+            sockets: None,
+            operations: Vec::new(),
+            demos: Vec::new(),
+            hints: Vec::new(),
+            role: PhantomData,
+        }
+    }
+}
+
+impl<R: Role> App<R> {
     /// Begins an app without any kinds or routes.
     #[must_use]
     pub fn new() -> Self {
@@ -71,41 +91,56 @@ impl App {
     where
         A: Actor<State: JsonSchema, Command: JsonSchema, Reply: JsonSchema>,
     {
-        self.kinds.push((Kind::of::<A>(), KindSchemas::of::<A>()));
+        self.kinds.push(Kind::of::<A>());
+        if R::READS {
+            self.schemas.push(KindSchemas::of::<R, A>());
+        }
         self
     }
 
     /// Adds a route that was made with [`Route`].
     #[must_use]
-    pub fn route(mut self, route: Route) -> Self {
-        self.routes.push(route);
+    pub fn route(mut self, route: Route<R>) -> Self {
+        if R::SERVES {
+            self.routes.push(route.listed());
+        }
         self
     }
 
     /// Adds WebSockets: what is done when one was opened, said something, or was closed.
     #[must_use]
-    pub fn sockets(self, sockets: impl Sockets) -> Self {
-        Self { sockets: Some(Arc::new(sockets)), ..self }
+    pub fn sockets(mut self, sockets: impl Sockets) -> Self {
+        self.has_sockets = true;
+        if R::POSTS {
+            self.sockets = Some(Arc::new(sockets));
+        }
+        self
     }
 
     /// Adds a command of operators to the development server.
     #[must_use]
     pub fn operation(mut self, operation: Operation) -> Self {
-        self.operations.push(operation);
+        if R::DEVELOPS {
+            self.operations.push(operation);
+        }
         self
     }
 
     /// Adds a demonstration to the development server.
     #[must_use]
     pub fn demo(mut self, demo: Demo) -> Self {
-        self.demos.push(demo);
+        if R::DEVELOPS {
+            self.demos.push(demo);
+        }
         self
     }
 
     /// Adds a line to what the development server tells to type first; `{base}` is its URL.
     #[must_use]
     pub fn hint(mut self, hint: &'static str) -> Self {
-        self.hints.push(hint);
+        if R::DEVELOPS {
+            self.hints.push(hint);
+        }
         self
     }
 
@@ -114,7 +149,7 @@ impl App {
     /// # Errors
     /// When two kinds have one name, or one has a name that is none.
     pub fn registry(self) -> Result<Registry, Misbuilt> {
-        checked(self.kinds.into_iter().map(|(kind, _)| kind).collect())
+        checked(self.kinds)
     }
 
     /// Checks that kinds and routes go together, and makes of them what the functions run.
@@ -122,11 +157,10 @@ impl App {
     /// # Errors
     /// When two kinds have one name, or the routes cannot be told apart.
     pub fn build(self) -> Result<Service, Misbuilt> {
-        let Self { kinds, routes, sockets, operations, demos, hints } = self;
-        let (kinds, schemas): (Vec<Kind>, Vec<KindSchemas>) = kinds.into_iter().unzip();
+        let Self { kinds, schemas, routes, has_sockets, sockets, operations, demos, hints, role: _ } = self;
         let registry = checked(kinds)?;
-        let own = generic::routes(sockets.is_some());
-        let routes = Routes::new(own.into_iter().chain(routes))?;
+        let own = generic::routes::<R>(has_sockets).into_iter().map(Route::listed);
+        let routes = Routes::new(own.chain(routes))?;
         let document = OnceLock::new();
         Ok(Service { registry, routes, sockets, operations, demos, hints, schemas, document })
     }
@@ -150,9 +184,9 @@ impl Service {
     }
 }
 
-impl fmt::Debug for App {
+impl<R> fmt::Debug for App<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kinds: Vec<&str> = self.kinds.iter().map(|(kind, _)| kind.name).collect();
+        let kinds: Vec<&str> = self.kinds.iter().map(|kind| kind.name).collect();
         f.debug_struct("App").field("kinds", &kinds).field("routes", &self.routes).finish_non_exhaustive()
     }
 }

@@ -95,7 +95,11 @@ pub fn read(routes: &Routes, event: &str, xray: Option<String>) -> Result<Incomi
     })
 }
 
-fn body(text: String, is_base64: bool) -> Result<Vec<u8>, Problem> {
+/// The body of an event, which comes as text or, said to be so, as Base64.
+///
+/// # Errors
+/// A problem when it is no Base64.
+pub fn body(text: String, is_base64: bool) -> Result<Vec<u8>, Problem> {
     match is_base64 {
         false => Ok(text.into_bytes()),
         true => STANDARD.decode(text).map_err(|_| Problem::invalid("the body is said to be Base64 and is none")),
@@ -113,6 +117,6 @@ fn verified(authorizer: Option<Authorizer>, domain: Option<String>) -> Verified 
 /// An answer as the API takes it.
 #[must_use]
 pub fn write(answer: Answer) -> Value {
-    let headers: BTreeMap<_, _> = answer.headers.into_iter().collect();
+    let headers: Map<_, _> = answer.headers.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
     json!({"statusCode": answer.status, "headers": headers, "body": answer.body, "isBase64Encoded": false})
 }

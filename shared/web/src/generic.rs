@@ -5,15 +5,17 @@ pub mod operators;
 mod tickets;
 
 use crate::query::{CURSOR, LIMIT, Parameter};
+use crate::role::Role;
 use crate::route::{Access, Route};
 
 /// The parameter `kind`: only entities of that kind.
 const KIND: Parameter = Parameter::text("kind");
 
 /// The routes that every app has; those of sockets, if it has any.
-pub(crate) fn routes(has_sockets: bool) -> Vec<Route> {
+pub(crate) fn routes<R: Role>(has_sockets: bool) -> Vec<Route<R>> {
     let mut routes = vec![
-        Route::events("/entities/{kind}/{id}/events", entities::post).summary("Post one event or an array"),
+        Route::posting("/entities/{kind}/{id}/events", Access::Signed, entities::post)
+            .summary("Post one event or an array"),
         Route::get("/entities/{kind}", Access::Signed, entities::list)
             .query([LIMIT, CURSOR])
             .summary("List the entities of a kind"),
@@ -51,11 +53,12 @@ pub(crate) fn routes(has_sockets: bool) -> Vec<Route> {
 }
 
 /// A route by which operators read.
-fn operator<T, F, R>(path: &'static str, read: F) -> Route
+fn operator<R, T, F, U>(path: &'static str, read: F) -> Route<R>
 where
+    R: Role,
     T: crate::route::Answers,
-    F: Fn(shared::erased::Reader, crate::request::Request) -> R + Send + Sync + 'static,
-    R: Future<Output = Result<T, crate::problem::Problem>> + Send + 'static,
+    F: Fn(shared::erased::Reader, crate::request::Request) -> U + Send + Sync + 'static,
+    U: Future<Output = Result<T, crate::problem::Problem>> + Send + 'static,
 {
     Route::get(path, Access::Operator, read)
 }

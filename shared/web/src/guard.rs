@@ -152,7 +152,7 @@ impl Guard {
         let page = Page { own: own.as_deref(), ..Page::of(headers) };
         self.origins.host(&page)?;
         // The function that only reads has nothing that a foreign page could do.
-        match (route.function(), route.method) {
+        match (route.function, route.method) {
             (Function::Status, _) => {}
             (Function::Ingest, "GET") => self.origins.admit_get(&page)?,
             (Function::Ingest, _) => self.origins.admit(&page)?,

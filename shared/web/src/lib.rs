@@ -22,6 +22,7 @@ pub mod problem;
 pub mod query;
 pub mod reading;
 pub mod request;
+pub mod role;
 pub mod route;
 pub mod routing;
 pub mod socket;

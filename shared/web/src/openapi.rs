@@ -13,6 +13,7 @@ use shared::limits;
 
 use crate::problem;
 use crate::query::{Parameter, Takes};
+use crate::role::Role;
 use crate::route::{Access, Route, Shape};
 use crate::routing::Routes;
 
@@ -34,15 +35,16 @@ pub(crate) struct KindSchemas {
 }
 
 impl KindSchemas {
-    pub(crate) fn of<A>() -> Self
+    pub(crate) fn of<R, A>() -> Self
     where
+        R: Role,
         A: Actor<State: JsonSchema, Command: JsonSchema, Reply: JsonSchema>,
     {
         Self {
             name: A::KIND,
-            command: Shape::of::<A::Command>().schema,
-            state: Shape::of::<A::State>().schema,
-            reply: Shape::of::<A::Reply>().schema,
+            command: Shape::of::<R, A::Command>().schema,
+            state: Shape::of::<R, A::State>().schema,
+            reply: Shape::of::<R, A::Reply>().schema,
         }
     }
 }
@@ -179,8 +181,10 @@ impl Document {
             operation.insert("requestBody".to_owned(), json!({"required": !optional, "content": content}));
         }
         let mut responses = Map::new();
-        responses.insert("200".to_owned(), response("Done", route.media, &answer));
-        if route.posts() {
+        // The document names a type without its parameters, such as a charset.
+        let media = route.media.split(';').next().unwrap_or_default();
+        responses.insert("200".to_owned(), response("Done", media, &answer));
+        if route.posts {
             let accepted = match route.accepted {
                 Some(Shape { schema, .. }) => schema(&mut self.answers).to_value(),
                 // The generic route of a kind answers with the same receipts.
@@ -205,7 +209,7 @@ impl Document {
         let left = |name: &&'static str| path.contains(&format!("{{{name}}}"));
         let mut parameters: Vec<Value> = route.variables().filter(left).map(variable).collect();
         parameters.extend(route.query.iter().map(|asked| parameter(asked.name, "query", &takes(asked))));
-        if route.posts() {
+        if route.posts {
             parameters.extend(["Idempotency-Key", "Prefer"].map(|name| parameter(name, "header", &text())));
         }
         parameters.push(parameter("Leasebox-Consumed", "header", &json!({"type": "string", "enum": ["?1"]})));

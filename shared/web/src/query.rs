@@ -47,6 +47,12 @@ impl Parameter {
         Self { name, takes: Takes::Number }
     }
 
+    /// The parameter of this name that takes an integer of 64 bits, also below 0.
+    #[must_use]
+    pub const fn integer(name: &'static str) -> Self {
+        Self { name, takes: Takes::Integer }
+    }
+
     /// The parameter of this name that takes a point in time: [`Query::time`].
     #[must_use]
     pub const fn time(name: &'static str) -> Self {

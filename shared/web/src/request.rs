@@ -54,7 +54,7 @@ impl Request {
         guard: &Arc<Guard>,
         (deadline, trace): (Millis, Option<Trace>),
     ) -> Result<Self, Problem> {
-        if route.function() == Function::Ingest && incoming.body.len() > limits::BODY_BYTES {
+        if route.function == Function::Ingest && incoming.body.len() > limits::BODY_BYTES {
             return Err(Problem::too_large("the body", incoming.body.len(), limits::BODY_BYTES));
         }
         let query = Query::read(&incoming.query, &route.query)?;

@@ -4,6 +4,7 @@
 use std::any::TypeId;
 use std::fmt;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use futures::FutureExt;
@@ -21,6 +22,7 @@ use crate::post::{Post, Posting};
 use crate::problem::Problem;
 use crate::query::Parameter;
 use crate::request::Request;
+use crate::role::{Role, Whole};
 
 /// Which function serves a route. It follows from what answers it: only `status` has a policy that cannot write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,9 +49,8 @@ pub enum Access {
     Operator,
 }
 
-/// A route as data: method, path, access, what it takes, and what answers it.
-#[derive(Clone)]
-pub struct Route {
+/// A route as data: method, path, access, what it takes, and what answers it in a program of the role `R`.
+pub struct Route<R = Whole> {
     /// The method, in capitals.
     pub method: &'static str,
     /// The path, with its variables in braces.
@@ -67,8 +68,13 @@ pub struct Route {
     /// What it answers with while an event is stored and not processed; the receipt, when there is no other.
     pub(crate) accepted: Option<Shape>,
     pub(crate) media: &'static str,
-    /// The function that answers it.
-    pub handler: Handler,
+    /// Which of the functions serves it.
+    pub function: Function,
+    /// Whether it posts events, by what is everybody's.
+    pub(crate) posts: bool,
+    /// What answers it; none in a program that does not serve it.
+    pub handler: Option<Handler>,
+    role: PhantomData<fn() -> R>,
 }
 
 /// What a body or an answer looks like.
@@ -80,9 +86,20 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
-    pub(crate) fn of<T: JsonSchema>() -> Self {
-        Self { schema: T::json_schema_ref, optional: false }
+    /// The shape of a type, for a program that shows it.
+    pub(crate) fn of<R: Role, T: JsonSchema>() -> Self {
+        Self { schema: shown::<R>(T::json_schema_ref), optional: false }
     }
+
+    /// The shape of a body, for a program that reads or shows it.
+    fn of_body<R: Role, B: DeserializeOwned + JsonSchema>() -> Option<Self> {
+        if R::SERVES { Some(Self { optional: body::is_optional::<B>(), ..Self::of::<R, B>() }) } else { None }
+    }
+}
+
+/// What makes a schema, where there is a document to show it in.
+fn shown<R: Role>(schema: fn(&mut SchemaGenerator) -> Schema) -> fn(&mut SchemaGenerator) -> Schema {
+    if R::READS { schema } else { |_| Schema::default() }
 }
 
 /// The schema of a type by reference, where it has a name.
@@ -145,8 +162,8 @@ impl Answers for Answer {
     }
 }
 
-impl Route {
-    fn new(method: &'static str, path: &'static str, access: Access, handler: Handler) -> Self {
+impl<R: Role> Route<R> {
+    fn new(method: &'static str, path: &'static str, access: Access, function: Function) -> Self {
         Self {
             method,
             path,
@@ -158,8 +175,21 @@ impl Route {
             answer: None,
             accepted: None,
             media: "application/json",
-            handler,
+            function,
+            posts: false,
+            handler: None,
+            role: PhantomData,
         }
+    }
+
+    /// A route that posts what `post` says, with its types taken off.
+    pub(crate) fn posting(
+        path: &'static str,
+        access: Access,
+        post: impl Fn(&Request, &Registry) -> Result<Posting, Problem> + Send + Sync + 'static,
+    ) -> Self {
+        let handler = if R::POSTS { Some(Handler::Post(Arc::new(post))) } else { None };
+        Self { posts: true, handler, ..Self::new("POST", path, access, Function::Ingest) }
     }
 
     /// A `POST` that posts an event: `post` says to whom, and which. The body is read as a `B`: `()` takes none, and an
@@ -176,62 +206,51 @@ impl Route {
             let body = if is_read { &request.body[..] } else { b"" };
             post(request, body::read(body, request.route.example)?).map(Post::erased)
         };
-        let body = is_read.then(|| Shape { optional: body::is_optional::<B>(), ..Shape::of::<B>() });
-        Self {
-            body,
-            answer: Some(Shape::of::<T>()),
-            ..Self::new("POST", path, access, Handler::Post(Arc::new(handler)))
-        }
+        let body = if is_read { Shape::of_body::<R, B>() } else { None };
+        Self { body, answer: Some(Shape::of::<R, T>()), ..Self::posting(path, access, handler) }
     }
 
     /// A `GET` that reads: `read` has a [`Reader`], which cannot write, and answers with what is JSON or with an
     /// [`Answer`]. `status` serves it.
-    pub fn get<T, F, R>(path: &'static str, access: Access, read: F) -> Self
+    pub fn get<T, F, U>(path: &'static str, access: Access, read: F) -> Self
     where
         T: Answers,
-        F: Fn(Reader, Request) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<T, Problem>> + Send + 'static,
+        F: Fn(Reader, Request) -> U + Send + Sync + 'static,
+        U: Future<Output = Result<T, Problem>> + Send + 'static,
     {
         let handler =
             move |reader: Reader, request: Request| read(reader, request).map(|told| told.map(T::answer)).boxed();
-        let answer = T::shape().map(|schema| Shape { schema, optional: false });
-        Self { answer, ..Self::new("GET", path, access, Handler::Read(Arc::new(handler))) }
+        let handler = if R::READS { Some(Handler::Read(Arc::new(handler))) } else { None };
+        Self { answer: answered::<R, T>(), handler, ..Self::new("GET", path, access, Function::Status) }
     }
 
     /// A `GET` of something that is always the same, such as a part of a page. `status` serves it, as `media`.
     #[must_use]
     pub fn file(path: &'static str, media: &'static str, text: &'static str) -> Self {
         let read = move |_: Reader, _: Request| async move { Ok(Answer::file(media, text)) };
-        Self { media: media.split(';').next().unwrap_or_default(), ..Self::get(path, Access::Open, read) }
+        Self { media, ..Self::get(path, Access::Open, read) }
     }
 
     /// A route that does what is neither one post nor a read: with a client it can post to several entities, one after the
     /// other, and answer with what it likes. `ingest` serves it. What it posts is not keyed by the request's
     /// `Idempotency-Key`.
-    pub fn act<T, F, R>(method: &'static str, path: &'static str, access: Access, act: F) -> Self
+    pub fn act<T, F, U>(method: &'static str, path: &'static str, access: Access, act: F) -> Self
     where
         T: Answers,
-        F: Fn(Client<AnyHost>, Request) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<T, Problem>> + Send + 'static,
+        F: Fn(Client<AnyHost>, Request) -> U + Send + Sync + 'static,
+        U: Future<Output = Result<T, Problem>> + Send + 'static,
     {
         let handler = move |client: Client<AnyHost>, request: Request| {
             act(client, request).map(|told| told.map(T::answer)).boxed()
         };
-        let answer = T::shape().map(|schema| Shape { schema, optional: false });
-        Self { answer, ..Self::new(method, path, access, Handler::Act(Arc::new(handler))) }
+        let handler = if R::POSTS { Some(Handler::Act(Arc::new(handler))) } else { None };
+        Self { answer: answered::<R, T>(), handler, ..Self::new(method, path, access, Function::Ingest) }
     }
 
     /// The document of all routes.
     pub(crate) fn document(path: &'static str) -> Self {
-        Self::new("GET", path, Access::Open, Handler::Document)
-    }
-
-    /// What posts events whose form the kind alone knows.
-    pub(crate) fn events(
-        path: &'static str,
-        post: impl Fn(&Request, &Registry) -> Result<Posting, Problem> + Send + Sync + 'static,
-    ) -> Self {
-        Self::new("POST", path, Access::Signed, Handler::Post(Arc::new(post)))
+        let handler = if R::READS { Some(Handler::Document) } else { None };
+        Self { handler, ..Self::new("GET", path, Access::Open, Function::Status) }
     }
 
     /// Says what it does, on one line: for the OpenAPI document.
@@ -243,7 +262,7 @@ impl Route {
     /// The parameters that its query may have; any other is a 400.
     #[must_use]
     pub fn query(self, query: impl IntoIterator<Item = Parameter>) -> Self {
-        Self { query: query.into_iter().collect(), ..self }
+        Self { query: if R::SERVES { query.into_iter().collect() } else { Vec::new() }, ..self }
     }
 
     /// A body that it takes, shown to who sends none.
@@ -255,13 +274,13 @@ impl Route {
     /// What a [`Route::act`] takes as its body, for the OpenAPI document: it is read with [`Request::body`].
     #[must_use]
     pub fn takes<B: DeserializeOwned + JsonSchema>(self) -> Self {
-        Self { body: Some(Shape { optional: body::is_optional::<B>(), ..Shape::of::<B>() }), ..self }
+        Self { body: Shape::of_body::<R, B>(), ..self }
     }
 
     /// What it answers 202 with, when that is no receipt.
     #[must_use]
     pub fn accepts<T: JsonSchema>(self) -> Self {
-        Self { accepted: Some(Shape::of::<T>()), ..self }
+        Self { accepted: Some(Shape::of::<R, T>()), ..self }
     }
 
     /// Serves the route under another method: a `GET` that posts, for example. What a page of somebody else could make
@@ -271,23 +290,39 @@ impl Route {
         Self { method, ..self }
     }
 
-    /// Which of the functions serves the route.
-    #[must_use]
-    pub fn function(&self) -> Function {
-        match self.handler {
-            Handler::Post(_) | Handler::Act(_) => Function::Ingest,
-            Handler::Read(_) | Handler::Document => Function::Status,
+    /// The route without its role, as it stands in a list.
+    pub(crate) fn listed(self) -> Route {
+        let Self { method, path, access, summary, query, example, .. } = self;
+        let Self { body, answer, accepted, media, function, posts, handler, .. } = self;
+        let role = PhantomData;
+        Route {
+            method,
+            path,
+            access,
+            summary,
+            query,
+            example,
+            body,
+            answer,
+            accepted,
+            media,
+            function,
+            posts,
+            handler,
+            role,
         }
     }
+}
 
-    /// Whether it posts events, by what is everybody's.
-    pub(crate) fn posts(&self) -> bool {
-        matches!(self.handler, Handler::Post(_))
-    }
+/// What a route answers with, when it is a type that has a schema.
+fn answered<R: Role, T: Answers>() -> Option<Shape> {
+    T::shape().map(|schema| Shape { schema: shown::<R>(schema), optional: false })
+}
 
+impl Route {
     /// Whether `HEAD` goes here too: to a `GET` that only reads.
     pub(crate) fn has_head(&self) -> bool {
-        self.method == "GET" && self.function() == Function::Status
+        self.method == "GET" && self.function == Function::Status
     }
 
     /// The names of the variables in its path, in order.
@@ -303,7 +338,7 @@ impl PartialEq for Route {
     }
 }
 
-impl fmt::Debug for Route {
+impl<R> fmt::Debug for Route<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.method, self.path)
     }

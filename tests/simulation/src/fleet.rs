@@ -15,6 +15,7 @@ use web::app::{App, Service};
 use web::guard::operators::Operators;
 use web::guard::origins::Origins;
 use web::guard::{Guard, Users};
+use web::role::Whole;
 
 use crate::fault::Fault;
 use crate::host::SimHost;
@@ -27,7 +28,7 @@ const PATIENCE_MS: u64 = 29_000;
 
 /// What is asked of any kind: the routes that every app has.
 #[expect(clippy::unwrap_used, reason = "an app without anything of its own is one")]
-static SERVICE: LazyLock<Service> = LazyLock::new(|| App::new().build().unwrap());
+static SERVICE: LazyLock<Service> = LazyLock::new(|| App::<Whole>::new().build().unwrap());
 
 /// Servers.
 #[derive(Clone)]

@@ -10,7 +10,6 @@ mod late;
 mod pushes;
 
 use kinds::user::KIND;
-use lambda_http::request::from_str;
 use serde_json::{Value, json};
 use shared::envelope::EntityId;
 
@@ -44,7 +43,7 @@ impl World {
     /// Hands an event of a socket to its function.
     pub async fn socket(&self, event_type: &str, user: &str, connection: &str, body: &str) -> Reply {
         let event = socket_event(event_type, user, connection, body).to_string();
-        self.hear(from_str(&event).unwrap()).await
+        self.hear(&event).await
     }
 
     /// Opens a connection.

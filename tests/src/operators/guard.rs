@@ -64,7 +64,7 @@ async fn deployed_a_request_that_was_not_signed_is_refused_by_the_function_itsel
     let (world, broken) = worlds().await;
     broken.event(&ledger("a"), &write("1")).await;
     let signed = json!({"iam": {"userArn": "arn:aws:iam::1:user/alice", "accountId": "1"}});
-    let ask = async |route: &Route, event: String| world.invoke(route.function(), &deployed(), &event).await;
+    let ask = async |route: &Route, event: String| world.invoke(route.function, &deployed(), &event).await;
     for (route, path) in requests() {
         let key = format!("{} {}", route.method, route.path);
         for authorizer in [json!(null), json!({}), json!({"lambda": {"userArn": "x"}}), json!({"iam": {}})] {

@@ -75,7 +75,7 @@ fn operation(route: &Route, indent: &str) -> String {
     };
     let uri = format!(
         "arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}:lambda:path/2015-03-31/functions/${{{}.Arn}}/invocations",
-        resource(route.function())
+        resource(route.function)
     );
     let mut text = String::new();
     let _ = writeln!(text, "{indent}  {method}: {{security: {security},{parameters} responses: {{}},");

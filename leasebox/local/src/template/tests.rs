@@ -3,6 +3,7 @@
 use serde_json::Value;
 use shared::actor::{Actor, Event, Fault, Turn};
 use web::app::App;
+use web::role::Whole;
 use web::route::{Access, Route};
 use web::routing::Routes;
 
@@ -155,7 +156,7 @@ fn marks_that_are_missing_doubled_or_reversed_are_told() {
 
 #[test]
 fn a_kind_needs_no_line_and_a_route_of_ones_own_does() {
-    let of = |app: App| app.build().unwrap().routes;
+    let of = |app: App<Whole>| app.build().unwrap().routes;
     let before = rewritten(TEMPLATE, &of(App::new())).unwrap().text;
     let kinds = rewritten(&before, &of(App::new().kind::<Stock>())).unwrap();
     assert!(kinds.changes.is_empty() && kinds.text == before, "{}", kinds.changes);

@@ -4,16 +4,15 @@
 //! record first and the receiver's after it gives a state that was true at some time in between.
 
 use crate::account::{Credited, KIND, Sent, Transfer, TransferId};
-use leasebox::shared::actor::Rejection;
-use leasebox::shared::envelope::{EntityId, Millis};
 use leasebox::shared::host::ReadHost;
 use leasebox::shared::mailbox::StepError;
 use leasebox::shared::mailbox::image::Damaged;
-use leasebox::shared::mailbox::view::{self, Standing};
+use leasebox::shared::mailbox::view;
 use leasebox::shared::outcome::{Outcome, Settled};
 use leasebox::shared::receipt;
 use leasebox::shared::store::{Consistency, backoff};
 use leasebox::shared::table;
+use leasebox::{EntityId, Millis, Rejection, Standing};
 
 /// Where a transfer stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,7 +126,7 @@ async fn progress<H: ReadHost>(
     if let Some(rejection) = &sent.refunded {
         return Ok(Progress::Refunded(rejection.clone()));
     }
-    let damaged = |error: leasebox::shared::envelope::Malformed| StepError::Damaged {
+    let damaged = |error: leasebox::Malformed| StepError::Damaged {
         entity: id.from.clone(),
         damage: Damaged(format!("the record of transfer {id}: {error}")),
     };

@@ -1,8 +1,7 @@
 //! What the rules of a bank refuse, each with a name that never changes.
 
 use crate::account::{BALANCE_MOST, KIND, OWNER_BYTES};
-use leasebox::shared::actor::Rejection;
-use leasebox::shared::envelope::EntityId;
+use leasebox::{EntityId, Rejection};
 
 /// The account was never opened.
 #[must_use]
@@ -56,7 +55,6 @@ pub(super) fn receiver(from: &EntityId, to: &str) -> Result<(), Rejection> {
         let detail = "an account cannot send money to itself; name another account in `to`";
         return Err(Rejection::new("transfer-to-itself", 400, detail));
     }
-    let malformed =
-        |error: leasebox::shared::envelope::Malformed| Rejection::new("receiver-malformed", 400, error.to_string());
+    let malformed = |error: leasebox::Malformed| Rejection::new("receiver-malformed", 400, error.to_string());
     EntityId::new(KIND, to).map(drop).map_err(malformed)
 }

@@ -1,9 +1,9 @@
 //! What customers of the bank do, and how a transfer is answered.
 
-use leasebox::shared::client::Receipted;
-use leasebox::shared::mailbox::view::Standing;
 use leasebox::shared::outcome::{Outcome, Settled};
-use leasebox::{Access, Answer, App, EntityId, EventId, Post, Posted, Problem, Reader, Request, Route};
+use leasebox::{
+    Access, Answer, App, EntityId, EventId, Post, Posted, Problem, Reader, Receipted, Request, Role, Route, Standing,
+};
 
 use crate::account::answers::{AccountAnswer, AmountBody, OpenBody, TransferAnswer, TransferBody, unknown_transfer};
 use crate::account::progress::{self, Progress, Tracked};
@@ -13,7 +13,7 @@ use crate::account::{Account, Command, Reply, Transfer, TransferId};
 const AMOUNT: &str = r#"{"amount": 50}"#;
 
 /// Adds the routes by which customers do something.
-pub(super) fn add(app: App) -> App {
+pub(super) fn add<R: Role>(app: App<R>) -> App<R> {
     let post = Access::Signed;
     app.route(
         Route::post("/accounts/{id}/open", post, |request, OpenBody { owner, initial_balance }: OpenBody| {

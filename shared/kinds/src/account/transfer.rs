@@ -7,9 +7,7 @@ use leasebox::schemars::{self, JsonSchema};
 use serde::{Deserialize, Serialize};
 
 use crate::account::{Account, Command, Happened, KIND, State};
-use leasebox::shared::actor::{Event, Fault, Rejection};
-use leasebox::shared::envelope::{EntityId, EventId, Malformed, Millis};
-use leasebox::shared::sourced::Decision;
+use leasebox::{Decision, EntityId, Event, EventId, Fault, Malformed, Millis, Rejection};
 
 /// A transfer as it travels, and as the journals of both accounts show it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -6,14 +6,14 @@ use leasebox::shared::mailbox::view;
 use leasebox::shared::replay::{self, Until, Verified};
 use leasebox::shared::store::Consistency;
 use leasebox::web::reading::{deadline, known, read, shown};
-use leasebox::{Access, App, EntityId, Parameter, Problem, Reader, Request, Route, Snapshot};
+use leasebox::{Access, App, EntityId, Parameter, Problem, Reader, Request, Role, Route, Snapshot};
 
 use crate::account::answers::{AccountAnswer, AccountEvents, TransferAnswer, VerifyAnswer, unknown_transfer};
 use crate::account::progress;
 use crate::account::{Account, Balance, KIND, State, TransferId, not_open};
 
 /// Adds the routes by which customers read.
-pub(super) fn add(app: App) -> App {
+pub(super) fn add<R: Role>(app: App<R>) -> App<R> {
     let events_asked = [Parameter::number("from"), Parameter::limit(limits::EVENTS, limits::EVENTS_MOST)];
     let signed = Access::Signed;
     app.route(

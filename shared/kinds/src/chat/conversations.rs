@@ -12,12 +12,12 @@ use std::str::FromStr;
 
 use crate::chat::{self, history};
 use crate::user::{CONVERSATIONS, Conversation, MESSAGES, State, rank, summary_name};
-use leasebox::shared::envelope::{EntityId, Malformed, Millis};
 use leasebox::shared::host::ReadHost;
 use leasebox::shared::lookup;
 use leasebox::shared::mailbox::StepError;
 use leasebox::shared::records::Stored;
 use leasebox::shared::store::{Consistency, Order};
+use leasebox::{EntityId, Malformed, Millis};
 
 /// How many conversation partners one page looks at while it goes along the messages.
 const PARTNERS: usize = 200;

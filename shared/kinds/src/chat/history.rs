@@ -2,12 +2,12 @@
 
 use crate::chat;
 use crate::user::{Conversation, Mark, Message, last_message, mark_name, message_name, summary_name};
-use leasebox::shared::envelope::{EntityId, Millis};
 use leasebox::shared::host::ReadHost;
 use leasebox::shared::lookup;
 use leasebox::shared::mailbox::StepError;
-use leasebox::shared::records::{Lookup, Stored};
+use leasebox::shared::records::Stored;
 use leasebox::shared::store::Order;
+use leasebox::{EntityId, Lookup, Millis};
 
 /// The messages of a conversation before a number, newest first, and whether there may be more.
 ///

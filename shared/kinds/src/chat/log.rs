@@ -5,11 +5,11 @@
 
 use crate::chat;
 use crate::user::{LOG, Message, rank};
-use leasebox::shared::envelope::{EntityId, Millis};
 use leasebox::shared::host::ReadHost;
 use leasebox::shared::mailbox::StepError;
 use leasebox::shared::records::Stored;
 use leasebox::shared::store::{Consistency, Order};
+use leasebox::{EntityId, Millis};
 
 /// A part of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,10 +5,10 @@ use std::str::FromStr;
 
 use crate::chat;
 use crate::user::{KIND, ONLINE_LISTS, Presence};
-use leasebox::shared::envelope::{Malformed, Millis};
 use leasebox::shared::host::ReadHost;
 use leasebox::shared::mailbox::StepError;
 use leasebox::shared::store::Order;
+use leasebox::{Malformed, Millis};
 
 /// How many parts of the lists one page looks at: those whose connections have expired are still there for a while.
 const PARTS: usize = 40;

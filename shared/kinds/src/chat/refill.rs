@@ -2,15 +2,14 @@
 
 use crate::chat::{conversations, history};
 use crate::user::{Command, Conversation, summary_name};
-use leasebox::shared::client::{Client, Mode, Submission, SubmitError};
-use leasebox::shared::envelope::{Draft, EntityId, Millis};
+use leasebox::shared::client::{Mode, Submission, SubmitError};
+use leasebox::shared::envelope::Draft;
 use leasebox::shared::host::Host;
 use leasebox::shared::limits;
 use leasebox::shared::lookup;
 use leasebox::shared::mailbox::StepError;
-use leasebox::shared::mailbox::view::Standing;
 use leasebox::shared::outcome::{Outcome, Settled};
-use leasebox::shared::records::Lookup;
+use leasebox::{Client, EntityId, Lookup, Millis, Standing};
 
 /// What was found and done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,26 +1,26 @@
 //! The two dialects of the counter: `/webhook` with `/status`, and `/counter`.
 
 use leasebox::schemars::{self, JsonSchema};
-use leasebox::shared::envelope::{EntityId, EventId};
 use leasebox::shared::host::ReadHost;
 use leasebox::shared::mailbox::image::Mailbox;
 use leasebox::shared::mailbox::view;
 use leasebox::shared::store::Consistency;
 use leasebox::web::answer::LockAnswer;
 use leasebox::web::pages::{Paging, page};
-use leasebox::web::query::Takes;
 use leasebox::web::reading::shown;
-use leasebox::{Access, Actor, App, CURSOR, LIMIT, Parameter, Post, Problem, Reader, Request, Route};
+use leasebox::{
+    Access, Actor, App, CURSOR, EntityId, EventId, LIMIT, Parameter, Post, Problem, Reader, Request, Role, Route,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::counter::answers::{CounterAnswer, PendingAnswer, UserAnswer, UserPage, WebhookAnswer};
 use crate::counter::{Command, Counter, Increment, Reply};
 
 const USER: Parameter = Parameter::text("user_id");
-const DELTA: Parameter = Parameter { name: "delta", takes: Takes::Integer };
+const DELTA: Parameter = Parameter::integer("delta");
 
 /// Adds the counter's routes.
-pub(super) fn add(app: App) -> App {
+pub(super) fn add<R: Role>(app: App<R>) -> App<R> {
     let by_webhook = || {
         let route = Route::post("/webhook", Access::Signed, webhook).query([USER, DELTA]);
         route.summary("Add a delta to a user's counter")

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::chat::log::Part;
 use crate::user::frame::Shown;
 use crate::user::{Conversation, Last, Message, Presence, State};
-use leasebox::shared::envelope::{EntityId, Millis};
 use leasebox::shared::moment::rfc3339;
+use leasebox::{EntityId, Millis};
 
 /// The body that sends a message.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -1,8 +1,8 @@
 //! What a client says on a socket, version 1: JSON objects that are told apart by `type`.
 
 use crate::user::frame::VERSION;
+use leasebox::Problem;
 use leasebox::shared::limits;
-use leasebox::web::problem::Problem;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 

@@ -1,14 +1,12 @@
 //! One side of a conversation: its messages, its summary, and what is read of it.
 
-use leasebox::schemars;
+use leasebox::{EntityId, Event, Fault, List, Lookup, Millis, Record, Records, Turn, schemars};
 use serde::{Deserialize, Serialize};
 
 use crate::user::frame::Frame;
 use crate::user::rejections;
 use crate::user::{CONVERSATIONS, Command, KIND, LOG, Reply, State, User};
-use leasebox::shared::actor::{Event, Fault, Turn};
-use leasebox::shared::envelope::{EntityId, Millis};
-use leasebox::shared::records::{List, Lookup, Record, Records, Unusable};
+use leasebox::shared::records::Unusable;
 
 /// What of a message its conversation's summary shows, in characters.
 const PREVIEW: usize = 200;

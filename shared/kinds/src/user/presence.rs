@@ -1,14 +1,11 @@
 //! Who is connected, and whom a push reaches.
 
-use leasebox::schemars;
+use leasebox::{Event, Fault, List, Millis, Record, Turn, schemars};
 use serde::{Deserialize, Serialize};
 
 use crate::user::frame::Frame;
 use crate::user::{Command, Reply, State, User};
-use leasebox::shared::actor::{Event, Fault, Turn};
-use leasebox::shared::envelope::Millis;
 use leasebox::shared::limits;
-use leasebox::shared::records::{List, Record};
 
 /// Connections of one user that are known at once; of more, those that were heard of last.
 const CONNECTIONS: usize = 16;

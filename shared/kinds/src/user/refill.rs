@@ -1,7 +1,7 @@
 //! The operator's command that writes summaries anew: `operator refill alice`.
 
 use leasebox::schemars::{self, JsonSchema};
-use leasebox::{Operation, Report};
+use leasebox::{AnyHost, Client, Operation, OperatorError, Report};
 use serde::{Deserialize, Serialize};
 
 use crate::chat::refill::{Refilled, refill};
@@ -27,16 +27,20 @@ impl From<Refilled> for RefillAnswer {
 }
 
 /// The command.
-pub(super) fn operation() -> Operation {
-    let about = "Write anew the summaries of a user's conversations that are not what the messages say";
-    Operation::new("refill", about, ("USER", "Whose: the id of the user"), async |client, id| {
-        let answer = RefillAnswer::from(refill(&client, &user(&id)?).await?);
-        let left = [("damaged", &answer.damaged), ("not written yet", &answer.left)].into_iter();
-        let left: Vec<_> = left.filter(|(_, with)| !with.is_empty()).collect();
-        let told = left.iter().map(|(why, with)| format!("{why}: {}", with.join(", ")));
-        let left = (!left.is_empty()).then(|| told.collect::<Vec<_>>().join("; "));
-        Ok(Report { left, ..Report::new(&answer, told_of(&answer)) })
-    })
+pub(super) const OPERATION: Operation = Operation {
+    name: "refill",
+    about: "Write anew the summaries of a user's conversations that are not what the messages say",
+    argument: ("USER", "Whose: the id of the user"),
+    run: |client, id| Box::pin(refilled(client, id)),
+};
+
+async fn refilled(client: Client<AnyHost>, id: String) -> Result<Report, OperatorError> {
+    let answer = RefillAnswer::from(refill(&client, &user(&id)?).await?);
+    let left = [("damaged", &answer.damaged), ("not written yet", &answer.left)].into_iter();
+    let left: Vec<_> = left.filter(|(_, with)| !with.is_empty()).collect();
+    let told = left.iter().map(|(why, with)| format!("{why}: {}", with.join(", ")));
+    let left = (!left.is_empty()).then(|| told.collect::<Vec<_>>().join("; "));
+    Ok(Report { left, ..Report::new(&answer, told_of(&answer)) })
 }
 
 /// As a person reads it.

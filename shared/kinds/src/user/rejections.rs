@@ -1,8 +1,7 @@
 //! What the rules of the chat refuse.
 
 use crate::user::{CLIENT_ID_BYTES, CONTENT_BYTES, CONTENT_JSON_BYTES, KIND};
-use leasebox::shared::actor::Rejection;
-use leasebox::shared::envelope::EntityId;
+use leasebox::{EntityId, Rejection};
 
 /// Whether this may be the other side of a conversation.
 pub(super) fn partner(user: &EntityId, with: &str) -> Result<(), Rejection> {

@@ -1,6 +1,6 @@
 //! What users do who write to one another.
 
-use leasebox::{Access, App, EntityId, EventId, IdempotencyKey, Post, Problem, Request, Route};
+use leasebox::{Access, App, EntityId, EventId, IdempotencyKey, Post, Problem, Request, Role, Route};
 
 use crate::chat;
 use crate::user::answers::{ReadAnswer, ReadBody, SendBody};
@@ -8,7 +8,7 @@ use crate::user::frame::Shown;
 use crate::user::{Command, Reply, User};
 
 /// Adds the routes by which users do something.
-pub(super) fn add(app: App) -> App {
+pub(super) fn add<R: Role>(app: App<R>) -> App<R> {
     app.route(
         Route::post("/users/{id}/messages", Access::Owner("id"), send)
             .example(r#"{"to": "bob", "content": "hello"}"#)

@@ -4,11 +4,10 @@
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
-use leasebox::shared::client::Client;
 use leasebox::shared::limits;
 use leasebox::shared::moment::rfc3339;
 use leasebox::shared::store::Consistency;
-use leasebox::{AnyHost, EntityId, IdempotencyKey, Pace, Problem, Socket, Sockets};
+use leasebox::{AnyHost, Client, EntityId, IdempotencyKey, Pace, Problem, Socket, Sockets};
 
 use crate::chat::{self, history, log};
 use crate::user::asked::{self, Asked};

@@ -2,12 +2,12 @@
 
 use std::str::FromStr;
 
-use leasebox::shared::envelope::Malformed;
+use leasebox::Malformed;
 use leasebox::shared::host::ReadHost;
 use leasebox::shared::limits;
 use leasebox::shared::store::Consistency;
 use leasebox::web::reading::deadline;
-use leasebox::{Access, App, CURSOR, LIMIT, Parameter, Problem, Query, Reader, Request, Route};
+use leasebox::{Access, App, CURSOR, LIMIT, Parameter, Problem, Query, Reader, Request, Role, Route};
 
 use crate::chat::{self, conversations as listing, history as past, log as logged, presence as present};
 use crate::user::answers::{
@@ -18,7 +18,7 @@ use crate::user::answers::{
 const MESSAGES: Parameter = Parameter::limit(limits::MESSAGES, limits::MESSAGES_MOST);
 
 /// Adds the routes by which users read.
-pub(super) fn add(app: App) -> App {
+pub(super) fn add<R: Role>(app: App<R>) -> App<R> {
     let own = Access::Owner("id");
     app.route(
         Route::get("/users/{id}/conversations", own, conversations)

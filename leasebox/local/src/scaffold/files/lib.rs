@@ -2,10 +2,11 @@
 
 pub mod {{module}};
 
-use leasebox::App;
+use leasebox::{App, Role};
 
-/// What is deployed, and what the development server runs.
-pub fn app() -> App {
+/// What is deployed, and what the development server runs. `R` is the program that it is built into: what a function
+/// never does is not in it.
+pub fn app<R: Role>() -> App<R> {
     App::new()
         .kind::<{{module}}::{{Kind}}>()
         {{hint}}

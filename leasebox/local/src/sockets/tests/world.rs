@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use futures::{SinkExt, StreamExt};
 use lambda_http::request::RequestContext;
-use lambda_http::{Body, Request, RequestExt, Response};
+use lambda_http::{Body, RequestExt, Response};
 use serde_json::{Value, json};
 use shared::live::machine_time;
 use shared::push::Pushes;
@@ -63,7 +63,8 @@ impl Handlers for Fake {
         }
     }
 
-    async fn invoke(&self, request: Request) -> Response<Body> {
+    async fn invoke(&self, event: &str) -> Response<Body> {
+        let request = lambda_http::request::from_str(event).unwrap();
         let RequestContext::WebSocket(context) = request.request_context() else { panic!("it is no socket's") };
         let body = match request.body() {
             Body::Text(text) => text.clone(),
