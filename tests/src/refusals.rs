@@ -74,3 +74,14 @@ async fn a_counter_that_would_overflow_refuses_and_stays_as_it_is() {
         assert_eq!(judged.body[1]["reply"]["value"], end - step);
     }
 }
+
+#[tokio::test]
+async fn the_query_of_a_page_is_nothing_to_the_server() {
+    let world = World::new().await;
+    for path in ["/", "/app.js", "/app.css", "/app.json"] {
+        for query in ["?tab=counter", "?utm_source=a&utm_source=b", "?%ff"] {
+            assert_eq!(world.get(&format!("{path}{query}")).await.status, 200, "{path}{query}");
+        }
+    }
+    assert_eq!(world.get("/health?tab=counter").await.status, 400);
+}

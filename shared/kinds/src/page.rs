@@ -13,7 +13,11 @@ pub(crate) fn add<R: Role>(app: App<R>) -> App<R> {
     app.route(html.summary("The page"))
         .route(script.summary("The page's program"))
         .route(style.summary("The page's look"))
-        .route(Route::get("/app.json", Access::Open, config).summary("What the page has to know of this deployment"))
+        .route(
+            Route::get("/app.json", Access::Open, config)
+                .any_query()
+                .summary("What the page has to know of this deployment"),
+        )
 }
 
 /// What the page has to know of the deployment that it talks to.

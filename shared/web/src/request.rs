@@ -57,7 +57,10 @@ impl Request {
         if route.function == Function::Ingest && incoming.body.len() > limits::BODY_BYTES {
             return Err(Problem::too_large("the body", incoming.body.len(), limits::BODY_BYTES));
         }
-        let query = Query::read(&incoming.query, &route.query)?;
+        let query = match route.ignores_query {
+            true => Query::default(),
+            false => Query::read(&incoming.query, &route.query)?,
+        };
         let Incoming { headers, body, verified, path, .. } = incoming;
         let (user, signer, guard) = (verified.user, verified.signer, Arc::clone(guard));
         Ok(Self { route, headers, query, user, signer, path, deadline, trace, guard, body, params })

@@ -61,6 +61,8 @@ pub struct Route<R = Whole> {
     pub summary: &'static str,
     /// The parameters that its query may have.
     pub query: Vec<Parameter>,
+    /// Whether its query is nothing to it: a page's own program may read it.
+    pub(crate) ignores_query: bool,
     /// A body that it takes, to show to who sends none.
     pub(crate) example: &'static str,
     pub(crate) body: Option<Shape>,
@@ -170,6 +172,7 @@ impl<R: Role> Route<R> {
             access,
             summary: "",
             query: Vec::new(),
+            ignores_query: false,
             example: "",
             body: None,
             answer: None,
@@ -224,11 +227,12 @@ impl<R: Role> Route<R> {
         Self { answer: answered::<R, T>(), handler, ..Self::new("GET", path, access, Function::Status) }
     }
 
-    /// A `GET` of something that is always the same, such as a part of a page. `status` serves it, as `media`.
+    /// A `GET` of something that is always the same, such as a part of a page. `status` serves it, as `media`, whatever its
+    /// query says.
     #[must_use]
     pub fn file(path: &'static str, media: &'static str, text: &'static str) -> Self {
         let read = move |_: Reader, _: Request| async move { Ok(Answer::file(media, text)) };
-        Self { media, ..Self::get(path, Access::Open, read) }
+        Self { media, ..Self::get(path, Access::Open, read) }.any_query()
     }
 
     /// A route that does what is neither one post nor a read: with a client it can post to several entities, one after the
@@ -265,6 +269,12 @@ impl<R: Role> Route<R> {
         Self { query: if R::SERVES { query.into_iter().collect() } else { Vec::new() }, ..self }
     }
 
+    /// Takes any query: it is nothing to the route, and may be something to the program of a page.
+    #[must_use]
+    pub fn any_query(self) -> Self {
+        Self { ignores_query: true, ..self }
+    }
+
     /// A body that it takes, shown to who sends none.
     #[must_use]
     pub fn example(self, example: &'static str) -> Self {
@@ -292,7 +302,7 @@ impl<R: Role> Route<R> {
 
     /// The route without its role, as it stands in a list.
     pub(crate) fn listed(self) -> Route {
-        let Self { method, path, access, summary, query, example, .. } = self;
+        let Self { method, path, access, summary, query, ignores_query, example, .. } = self;
         let Self { body, answer, accepted, media, function, posts, handler, .. } = self;
         let role = PhantomData;
         Route {
@@ -301,6 +311,7 @@ impl<R: Role> Route<R> {
             access,
             summary,
             query,
+            ignores_query,
             example,
             body,
             answer,
