@@ -212,7 +212,7 @@
 //! | talk to clients over WebSockets | [`Sockets`], [`Socket`], [`Turn::push`] |
 //! | post from Rust and wait for the reply | [`Client::ask`], in [`Route::act`], [`Socket`] and [`Operation`] |
 //! | add a command for operators, or a demonstration, to the development server | [`Operation`], [`Demo`] |
-//! | test an actor by itself | [`test::TestActor`] |
+//! | test an actor by itself | [`leasebox::test::TestActor`](shared::testing::TestActor), with the feature `test` |
 //! | read the protocol, event by event | [`shared`] |
 //!
 //! # Limits
