@@ -137,23 +137,23 @@ impl Reader {
     }
 }
 
-impl ReadStore for ReadOnly {
-    fn get(
-        &self,
-        key: Key,
-        consistency: Consistency,
-    ) -> impl Future<Output = Result<(Option<Item>, Consumed), StoreError>> + Send {
-        self.0.get(key, consistency)
-    }
-
-    fn query(&self, query: Query) -> impl Future<Output = Result<Page, StoreError>> + Send {
-        self.0.query(query)
-    }
-}
-
 /// Does for an erased host what its own does: all of it is the same for what reads and what writes.
 macro_rules! reads {
     ($host:ident, $store:ident) => {
+        impl ReadStore for $store {
+            fn get(
+                &self,
+                key: Key,
+                consistency: Consistency,
+            ) -> impl Future<Output = Result<(Option<Item>, Consumed), StoreError>> + Send {
+                self.0.get(key, consistency)
+            }
+
+            fn query(&self, query: Query) -> impl Future<Output = Result<Page, StoreError>> + Send {
+                self.0.query(query)
+            }
+        }
+
         impl ReadHost for $host {
             type Store = $store;
 
@@ -211,20 +211,6 @@ impl AnyHost {
     #[must_use]
     pub fn new<H: Host>(host: &H) -> Self {
         Self(AnyStore(Arc::new(host.clone())))
-    }
-}
-
-impl ReadStore for AnyStore {
-    fn get(
-        &self,
-        key: Key,
-        consistency: Consistency,
-    ) -> impl Future<Output = Result<(Option<Item>, Consumed), StoreError>> + Send {
-        self.0.get(key, consistency)
-    }
-
-    fn query(&self, query: Query) -> impl Future<Output = Result<Page, StoreError>> + Send {
-        self.0.query(query)
     }
 }
 

@@ -8,6 +8,7 @@ use shared::limits;
 use shared::registry::{Kind, Registry};
 use web::post::{Posting, Told};
 use web::problem::Problem;
+use web::reading::known;
 use web::request::Request;
 
 /// What is posted for a request.
@@ -46,11 +47,6 @@ pub fn plan(registry: &Registry, request: &Request, posting: Posting) -> Result<
     // A trace is no part of what a key stands for: the same post, sent again, may be of another.
     drafts.iter_mut().for_each(|draft| draft.trace = request.trace);
     Ok((Plan { entity, drafts, mode: prefer.mode, wait_ms }, told))
-}
-
-fn known<'a>(registry: &'a Registry, kind: &str) -> Result<&'a Kind, Problem> {
-    let names = || registry.names().collect::<Vec<_>>().join(", ");
-    registry.kind(kind).ok_or_else(|| Problem::unknown_kind(kind, &names()))
 }
 
 /// The stored form of each event, if the kind understands all of them and outsiders may post them.

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_http_client::Builder;
 use serde_json::Value;
@@ -22,25 +23,15 @@ use crate::table;
 
 /// Clients of an endpoint, with credentials that any emulator takes.
 pub fn clients(endpoint: &str) -> Clients {
-    let credentials = || Credentials::new("local", "local", None, None, "test");
-    let dynamodb = aws_sdk_dynamodb::Config::builder()
+    let credentials = Credentials::new("local", "local", None, None, "test");
+    let sdk = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .http_client(Builder::new().build_http())
         .region(Region::from_static("us-east-1"))
         .endpoint_url(endpoint)
-        .credentials_provider(credentials())
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
         .build();
-    let streams = aws_sdk_dynamodbstreams::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .http_client(Builder::new().build_http())
-        .region(Region::from_static("us-east-1"))
-        .endpoint_url(endpoint)
-        .credentials_provider(credentials())
-        .build();
-    Clients {
-        dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb),
-        streams: aws_sdk_dynamodbstreams::Client::from_conf(streams),
-    }
+    Clients { dynamodb: aws_sdk_dynamodb::Client::new(&sdk), streams: aws_sdk_dynamodbstreams::Client::new(&sdk) }
 }
 
 /// A data directory and a database with a table of its own: embedded, or the one that the variable

@@ -121,7 +121,7 @@ struct Document {
 impl Document {
     /// The types of a kind, each under the kind's name: there may be a `Command` of every one.
     fn add_kind(&mut self, kind: &KindSchemas) {
-        let name = pascal(kind.name);
+        let name = type_name(kind.name);
         let types = [
             ("Command", kind.command, Contract::Deserialize),
             ("State", kind.state, Contract::Serialize),
@@ -152,7 +152,7 @@ impl Document {
         let kinds = self.kinds.clone();
         let operation = |kind: &KindSchemas| {
             let path = route.path.replace("{kind}", kind.name);
-            let types = of_kind(route, &pascal(kind.name));
+            let types = of_kind(route, &type_name(kind.name));
             let operation = self.operation(route, &path, types, problem);
             (path, operation)
         };
@@ -322,8 +322,9 @@ fn without_null(schema: Value) -> Value {
     }
 }
 
-/// `chat-room` as `ChatRoom`.
-fn pascal(kind: &str) -> String {
+/// What a kind is called where types have names, `ChatRoom` for `chat-room`: in the document, and in a project's code.
+#[must_use]
+pub fn type_name(kind: &str) -> String {
     let part = |part: &str| {
         let mut letters = part.chars();
         letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>()).unwrap_or_default()

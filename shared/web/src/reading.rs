@@ -8,7 +8,7 @@ use shared::host::ReadHost;
 use shared::limits;
 use shared::mailbox::image::{Damaged, Mailbox};
 use shared::mailbox::{StepError, view};
-use shared::registry::Kind;
+use shared::registry::{Kind, Registry};
 use shared::store::Consistency;
 
 use crate::problem::Problem;
@@ -19,9 +19,9 @@ use shared::erased::Reader;
 ///
 /// # Errors
 /// A problem when there is no such kind.
-pub fn known<'a, H: ReadHost>(host: &'a H, kind: &str) -> Result<&'a Kind, Problem> {
-    let names = || host.registry().names().collect::<Vec<_>>().join(", ");
-    host.registry().kind(kind).ok_or_else(|| Problem::unknown_kind(kind, &names()))
+pub fn known<'a>(registry: &'a Registry, kind: &str) -> Result<&'a Kind, Problem> {
+    let names = || registry.names().collect::<Vec<_>>().join(", ");
+    registry.kind(kind).ok_or_else(|| Problem::unknown_kind(kind, &names()))
 }
 
 /// The state of an entity as readers see it.
@@ -29,7 +29,7 @@ pub fn known<'a, H: ReadHost>(host: &'a H, kind: &str) -> Result<&'a Kind, Probl
 /// # Errors
 /// A problem when it cannot be read.
 pub fn shown<H: ReadHost>(host: &H, image: &Mailbox) -> Result<Value, Problem> {
-    let stage = known(host, image.entity.kind())?.stage(image.stored());
+    let stage = known(host.registry(), image.entity.kind())?.stage(image.stored());
     let view =
         stage.map_err(|error| error.to_string()).and_then(|stage| stage.view().map_err(|fault| fault.to_string()));
     view.map_err(|damage| damaged(&image.entity, damage))

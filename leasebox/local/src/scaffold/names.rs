@@ -1,6 +1,7 @@
 //! What a project and a kind may be called, and what follows from their names.
 
 use shared::envelope::check_kind;
+use web::openapi::type_name;
 
 use super::ScaffoldError;
 
@@ -120,15 +121,9 @@ impl Kind {
         self.0.replace('-', "_")
     }
 
-    /// The name of its type.
+    /// The name of its type: what the types of its schemas begin with too.
     pub(super) fn type_name(&self) -> String {
-        let mut name = String::new();
-        for word in self.0.split('-') {
-            let mut letters = word.chars();
-            name.extend(letters.next().map(|first| first.to_ascii_uppercase()));
-            name.push_str(letters.as_str());
-        }
-        name
+        type_name(&self.0)
     }
 }
 

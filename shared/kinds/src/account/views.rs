@@ -68,7 +68,7 @@ async fn at_version<H: ReadHost>(host: &H, account: &EntityId, version: u64) -> 
 }
 
 async fn replayed<H: ReadHost>(host: &H, account: &EntityId, until: Until) -> Result<Snapshot<State>, Problem> {
-    let kind = known(host, KIND)?;
+    let kind = known(host.registry(), KIND)?;
     let replayed = replay::replay(host, (kind, account), until, deadline(host), |_| {}).await?;
     let view = replayed.stage.view().map_err(|fault| Problem::dead(&fault.to_string()))?;
     read(account, view)
@@ -87,7 +87,7 @@ async fn events(reader: Reader, request: Request) -> Result<AccountEvents, Probl
 
 async fn verify(reader: Reader, request: Request) -> Result<VerifyAnswer, Problem> {
     let account = request.entity::<Account>("id")?;
-    let kind = known(&reader, KIND)?;
+    let kind = known(reader.registry(), KIND)?;
     match replay::verify_entity(&reader, (kind, &account), deadline(&reader), |_, _| {}).await? {
         // The first event of an account is that it was opened.
         Some(Verified { snapshot: Snapshot { version, .. }, verdict }) if version > 0 => {

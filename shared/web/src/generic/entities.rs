@@ -21,9 +21,7 @@ use crate::request::Request;
 
 /// Posts one event or an array, in the form that the kind knows.
 pub(super) fn post(request: &Request, registry: &Registry) -> Result<Posting, Problem> {
-    let names = || registry.names().collect::<Vec<_>>().join(", ");
-    let kind = registry.kind(request.id("kind"));
-    let kind = kind.ok_or_else(|| Problem::unknown_kind(request.id("kind"), &names()))?;
+    let kind = known(registry, request.id("kind"))?;
     let (events, told) = match json(request.bytes())? {
         None => {
             return Err(Problem::invalid("the body is empty; it takes an event, {\"type\": …}, or an array of events"));
@@ -40,21 +38,21 @@ pub(super) fn post(request: &Request, registry: &Registry) -> Result<Posting, Pr
 }
 
 pub(super) async fn list(reader: Reader, request: Request) -> Result<EntityPage, Problem> {
-    let kind = known(&reader, request.id("kind"))?.name;
+    let kind = known(reader.registry(), request.id("kind"))?.name;
     let answer = |image: &Mailbox| Ok(EntityAnswer::new(image, shown(&reader, image)?));
     let (items, cursor) = pages::page(&reader, kind, &Paging::read(&request.query)?, answer).await?;
     Ok(EntityPage { items, cursor })
 }
 
 pub(super) async fn entity(reader: Reader, request: Request) -> Result<EntityAnswer, Problem> {
-    let entity = EntityId::new(known(&reader, request.id("kind"))?.name, request.id("id"))?;
+    let entity = EntityId::new(known(reader.registry(), request.id("kind"))?.name, request.id("id"))?;
     let image = view::mailbox(&reader, &entity, Consistency::Strong).await?;
     let image = image.ok_or_else(|| Problem::unknown_entity(&entity))?;
     Ok(EntityAnswer::new(&image, shown(&reader, &image)?))
 }
 
 pub(super) async fn event(reader: Reader, request: Request) -> Result<ReceiptAnswer, Problem> {
-    let entity = EntityId::new(known(&reader, request.id("kind"))?.name, request.id("id"))?;
+    let entity = EntityId::new(known(reader.registry(), request.id("kind"))?.name, request.id("id"))?;
     let unknown = || Problem::unknown_event(request.id("event_id"));
     let event: EventId = request.id("event_id").parse().map_err(|_| unknown())?;
     let standing = view::event(&reader, &entity, event).await?;
