@@ -274,7 +274,7 @@ async fn the_operator_routes_take_the_token_that_was_given_or_made() {
     let server = Server::spawn(by_environment);
     assert_eq!(status(&server, TOKEN).await, StatusCode::OK);
     drop(server);
-    let short = run(&[&data[..], &["--operator-token", "short"]].concat());
+    let short = run(&[&data[..], &["--operator-token", "short", "--port", "0"]].concat());
     assert!(short.code == Some(1) && short.stderr.contains("--operator-token"), "{short:?}");
 }
 
